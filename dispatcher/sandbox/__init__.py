@@ -1,0 +1,1 @@
+"""The stand-in Convex and the scripted gateway: for development, tests and proofs."""
