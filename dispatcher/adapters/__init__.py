@@ -1,0 +1,1 @@
+"""Where the program meets strangers: Convex, the gateway, Redis, Dramatiq, the machine."""

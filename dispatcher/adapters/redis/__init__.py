@@ -1,0 +1,1 @@
+"""The mailbox store on Redis: one Lua script a step."""

@@ -1,0 +1,71 @@
+"""The connection to Redis: pools, retries and time-outs spelled out, errors translated."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dispatcher.domain.errors import StoreUnavailable, StoreUnusable
+
+_TIMEOUT_S: Final = 5.0
+_OLDEST: Final = (6, 2)
+
+
+def connect(url: str, *, max_connections: int) -> redis.Redis:
+    """Make a client with a bounded pool; nothing is sent yet.
+
+    A call that lost its connection is repeated once, at once: every step of the store is safe to
+    run twice, and a restarted Redis leaves each pooled connection broken exactly once.
+    """
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=max_connections,
+        timeout=_TIMEOUT_S,
+        socket_timeout=_TIMEOUT_S,
+        socket_connect_timeout=_TIMEOUT_S,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[redis.ConnectionError],
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn the errors of redis-py into ours."""
+    try:
+        yield
+    except redis.RedisError as error:
+        # The text of a script error may quote arguments; the class says enough.
+        raise StoreUnavailable(f"Redis: {type(error).__name__}") from error
+
+
+def check_server(client: redis.Redis, *, allow_volatile: bool) -> str:
+    """Make sure that mailboxes survive on this server; return its version.
+
+    Raises:
+        StoreUnavailable: It cannot be reached.
+        StoreUnusable: It is too old, evicts keys, or keeps nothing on disk.
+    """
+    with translated_errors():
+        info: dict[str, Any] = client.info()
+    version = str(info.get("redis_version", "0"))
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        raise StoreUnusable(f"Redis {version} is too old; 6.2 or later is needed.")
+    if allow_volatile:
+        return version
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction":
+        raise StoreUnusable(
+            f"Redis may evict keys (maxmemory-policy {policy}), which loses deliveries. "
+            "Set it to noeviction, or ALLOW_VOLATILE_REDIS=true for a test."
+        )
+    if not info.get("aof_enabled"):
+        raise StoreUnusable(
+            "Redis does not keep an append-only file, so a restart forgets deliveries. "
+            "Set appendonly yes, or ALLOW_VOLATILE_REDIS=true for a test."
+        )
+    return version

@@ -1,0 +1,81 @@
+-- Claim the first eligible mailbox of the line; the one that was rung is only a hint.
+--
+-- KEYS[1]  prefix
+-- ARGV[1]  hint          the conversation that was rung
+-- ARGV[2]  token         random; the same on every retry of this call
+-- ARGV[3]  lease_ms      how long the claim lives unless renewed
+-- ARGV[4]  worker        who claims, for people to read
+--
+-- Returns  {"claimed", conversation, delivery, now_ms, key_user, field, value, ...}, or a reason:
+--          {"full"}, {"agent_full"}, {"empty"}, {"held"}, {"resting"} of the hint
+--
+-- Safe to run twice: a token that got a mailbox gets the same one again.
+local EVERY_CLASS = 8
+local now = now_ms()
+
+local function grant(conversation)
+    local delivery = redis.call("HGET", mailbox_key(conversation), "delivery")
+    local facts = redis.call("HGETALL", delivery_key(delivery))
+    local row = row_key(redis.call("HGET", delivery_key(delivery), "notification"))
+    local answer = {"claimed", conversation, delivery, now, redis.call("HGET", row, "key_user") or ""}
+    for _, value in ipairs(facts) do answer[#answer + 1] = value end
+    return answer
+end
+
+-- The longest wait of any class among the agents that have room.
+local function longest_wait(agent_cap)
+    local best, best_score
+    for class = 0, CLASSES - 1 do
+        local line = P .. "line:" .. class
+        local agents = redis.call("ZRANGE", line, 0, -1, "WITHSCORES")
+        for at = 1, #agents, 2 do
+            local score = tonumber(agents[at + 1])
+            if best_score and score >= best_score then break end
+            if redis.call("SCARD", P .. "claims:" .. agents[at]) < agent_cap then
+                best_score = score
+                best = redis.call("ZRANGE", line .. ":" .. agents[at], 0, 0)[1]
+                break
+            end
+        end
+    end
+    return best
+end
+
+local function reason_of(hint)
+    local found = redis.call("HMGET", mailbox_key(hint), "agent", "token", "line_class")
+    if not found[1] then return "empty" end
+    if found[2] then return "held" end
+    return found[3] and "agent_full" or "resting"
+end
+
+local handed = redis.call("GET", P .. "handed:" .. ARGV[2])
+if handed and holds(handed, ARGV[2]) then return grant(handed) end
+
+local hint = redis.call("HMGET", mailbox_key(ARGV[1]), "agent", "token", "line_class")
+if hint[1] and not hint[2] and not hint[3] and not redis.call("ZSCORE", P .. "resting", ARGV[1]) then
+    stand(ARGV[1], now)
+end
+
+local cap, agent_cap = limits()
+if redis.call("ZCARD", P .. "claims") >= cap then return {"full"} end
+local turn = tonumber(redis.call("GET", P .. "turns") or 0) + 1
+local conversation
+if turn % EVERY_CLASS == 0 then
+    conversation = longest_wait(agent_cap)
+else
+    conversation = eligible(1, agent_cap)[1]
+end
+if not conversation then return {reason_of(ARGV[1])} end
+
+local delivery = head_of(conversation)
+leave(conversation)
+redis.call("SET", P .. "turns", turn)
+redis.call("SET", P .. "handed:" .. ARGV[2], conversation, "PX", ARGV[3])
+redis.call("HSET", mailbox_key(conversation), "token", ARGV[2], "delivery", delivery,
+    "worker", ARGV[4], "claimed_at", now)
+redis.call("HDEL", mailbox_key(conversation), "rung_at", "ring_wait")
+redis.call("ZADD", P .. "claims", now + ARGV[3], conversation)
+redis.call("SADD", P .. "claims:" .. redis.call("HGET", mailbox_key(conversation), "agent"),
+    conversation)
+redis.call("HSET", delivery_key(delivery), "state", "claimed")
+return grant(conversation)

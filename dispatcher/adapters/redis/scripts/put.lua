@@ -1,0 +1,68 @@
+-- Put a page of entries into their mailboxes; what is not newer than what we know is ignored.
+--
+-- KEYS[1]  prefix
+-- ARGV[1]  entries       JSON list of {d, n, m, a, t, c, k, l, at, cr, x}: delivery, notification,
+--                        message, agent, task, conversation, kind, class, createdAt and
+--                        _creationTime in ms as text, 1 when carried
+-- ARGV[2]  tombstone_ms  how long a tombstone stays after its row was last listed
+-- ARGV[3]  ring_wait_ms  how long the sweeper leaves a rung mailbox alone
+--
+-- Returns  {added, conversation to ring, ...}; never more rings than free slots
+--
+-- Safe to run twice: the second time nothing is newer.
+local now = now_ms()
+local cap, agent_cap = limits()
+local added, standing = 0, {}
+
+-- A carried entry runs although its row is marked: when we hold its message already, or a newer
+-- one of its row, that delivery has to run in spite of the mark.
+local function is_known(entry)
+    local row = row_key(entry.n)
+    local found = redis.call("HMGET", row, "newest", "newest_id", "open")
+    local held = {entry.d, found[2]}
+    for at = 1, (found[1] and tonumber(found[1]) >= tonumber(entry.at)) and 2 or 1 do
+        if redis.call("EXISTS", delivery_key(held[at])) == 1 then
+            if entry.x == 1 then redis.call("HSET", delivery_key(held[at]), "carried", 1) end
+            return true
+        end
+    end
+    if not found[1] or tonumber(found[1]) < tonumber(entry.at) then return false end
+    if entry.x == 1 and found[1] == entry.at and found[2] ~= entry.d then return false end
+    if found[3] == "0" and redis.call("PTTL", row) > 0 then
+        redis.call("PEXPIRE", row, ARGV[2])
+    end
+    return true
+end
+
+local function add(entry)
+    local place = entry.cr .. "|" .. entry.d
+    redis.call("HSET", delivery_key(entry.d), "state", "queued", "notification", entry.n,
+        "message", entry.m, "agent", entry.a, "task", entry.t, "conversation", entry.c,
+        "kind", entry.k, "class", entry.l, "created_at", entry.at, "creation_time", entry.cr,
+        "carried", entry.x, "place", place, "put_at", now)
+    redis.call("HSET", row_key(entry.n), "newest", entry.at, "newest_id", entry.d)
+    redis.call("HINCRBY", row_key(entry.n), "open", 1)
+    redis.call("PERSIST", row_key(entry.n))
+    redis.call("ZADD", mail_key(entry.c), entry.at, place)
+    redis.call("HSET", mailbox_key(entry.c), "agent", entry.a)
+    redis.call("HINCRBY", mailbox_key(entry.c), "n" .. entry.l, 1)
+    redis.call("ZADD", P .. "open", now, entry.d)
+    added = added + 1
+    if stand(entry.c, now) then standing[entry.c] = true end
+end
+
+for _, entry in ipairs(cjson.decode(ARGV[1])) do
+    if not is_known(entry) then add(entry) end
+end
+
+local answer = {added}
+if added > 0 then
+    local free = cap - redis.call("ZCARD", P .. "claims")
+    for _, conversation in ipairs(free > 0 and eligible(free, agent_cap) or {}) do
+        if standing[conversation] then
+            note_ring(conversation, now, ARGV[3])
+            answer[#answer + 1] = conversation
+        end
+    end
+end
+return answer

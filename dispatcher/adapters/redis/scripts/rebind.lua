@@ -1,0 +1,45 @@
+-- Give the claimed delivery the identity of a newer message of its row, before anything is asked.
+--
+-- A delivery of that message that waits in the same mailbox is absorbed: one turn answers both.
+--
+-- KEYS[1]  prefix
+-- ARGV[1]  conversation
+-- ARGV[2]  token
+-- ARGV[3]  delivery      the new identity
+-- ARGV[4]  message       the newer message, or "-"
+-- ARGV[5]  created_at    createdAt of the row now, in ms
+-- ARGV[6]  creation_time _creationTime of the row, in ms, as text
+--
+-- Returns  1 when the delivery has the new identity, 0 when the claim is lost
+--
+-- Safe to run twice: the second time the delivery has it already.
+if not holds(ARGV[1], ARGV[2]) then return 0 end
+local mailbox = mailbox_key(ARGV[1])
+local old, new = redis.call("HGET", mailbox, "delivery"), ARGV[3]
+if old == new then return 1 end
+
+local row = row_key(redis.call("HGET", delivery_key(old), "notification"))
+local carried = redis.call("HGET", delivery_key(old), "carried")
+local put_at = redis.call("HGET", delivery_key(old), "put_at")
+if redis.call("EXISTS", delivery_key(new)) == 1 then
+    if redis.call("HGET", delivery_key(new), "carried") == "1" then carried = "1" end
+    take_out(ARGV[1], new)
+    redis.call("HINCRBY", row, "open", -1)
+end
+
+local place = ARGV[6] .. "|" .. new
+redis.call("ZREM", mail_key(ARGV[1]), redis.call("HGET", delivery_key(old), "place"))
+redis.call("ZADD", mail_key(ARGV[1]), ARGV[5], place)
+redis.call("ZREM", P .. "open", old)
+redis.call("ZADD", P .. "open", put_at, new)
+redis.call("RENAME", delivery_key(old), delivery_key(new))
+redis.call("HSET", delivery_key(new), "message", ARGV[4], "created_at", ARGV[5],
+    "creation_time", ARGV[6], "place", place, "carried", carried)
+redis.call("HSET", mailbox, "delivery", new)
+if redis.call("HGET", mailbox, "pinned") == old then redis.call("HSET", mailbox, "pinned", new) end
+if redis.call("HGET", row, "key_user") == old then redis.call("HSET", row, "key_user", new) end
+if tonumber(redis.call("HGET", row, "newest")) < tonumber(ARGV[5]) then
+    redis.call("HSET", row, "newest", ARGV[5])
+end
+if redis.call("HGET", row, "newest") == ARGV[5] then redis.call("HSET", row, "newest_id", new) end
+return 1

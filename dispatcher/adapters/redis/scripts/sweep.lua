@@ -1,0 +1,34 @@
+-- Take back expired leases, end due rests, and ring for whoever waits while slots are free.
+--
+-- KEYS[1]  prefix
+-- ARGV[1]  ring_wait_ms      a mailbox not claimed so long after its ring is rung again
+-- ARGV[2]  ring_wait_max_ms  that wait doubles from ring to ring up to this
+-- ARGV[3]  most              how many leases, and how many rests, one sweep looks at
+--
+-- Returns  {expired leases, ended rests, conversation to ring, ...}
+--
+-- Safe to run twice: what was taken back once is not expired any more.
+local now = now_ms()
+local expired = redis.call("ZRANGEBYSCORE", P .. "claims", "-inf", now, "LIMIT", 0, ARGV[3])
+for _, conversation in ipairs(expired) do
+    local id = redis.call("HGET", mailbox_key(conversation), "delivery")
+    redis.call("HINCRBY", delivery_key(id), "strikes", 1)
+    release(conversation, now)
+end
+
+local due = redis.call("ZRANGEBYSCORE", P .. "resting", "-inf", now, "LIMIT", 0, ARGV[3])
+for _, conversation in ipairs(due) do stand(conversation, now) end
+
+local answer = {#expired, #due}
+local cap, agent_cap = limits()
+local free = cap - redis.call("ZCARD", P .. "claims")
+for _, conversation in ipairs(free > 0 and eligible(free, agent_cap) or {}) do
+    local found = redis.call("HMGET", mailbox_key(conversation), "rung_at", "ring_wait")
+    local wait = tonumber(found[2] or 0)
+    if not found[1] or now - tonumber(found[1]) >= wait then
+        local longer = math.max(tonumber(ARGV[1]), math.min(wait * 2, tonumber(ARGV[2])))
+        note_ring(conversation, now, longer)
+        answer[#answer + 1] = conversation
+    end
+end
+return answer

@@ -1,0 +1,157 @@
+"""From a cause and the attempts so far to a decision: again at a time, or dead.
+
+This is the only place that decides on trying again. All other layers are told not to.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from dispatcher.domain import errors
+from dispatcher.domain.delivery import Claim, Dead, Outcome, Resting, Spent
+
+
+class Cause(StrEnum):
+    """Why an attempt did not settle its delivery; a metric label and a word in the log."""
+
+    GATEWAY_UNAVAILABLE = "gateway_unavailable"
+    GATEWAY_MISCONFIGURED = "gateway_misconfigured"
+    AGENT_UNAVAILABLE = "agent_unavailable"
+    ASK_REFUSED = "ask_refused"
+    ASK_FAILED = "ask_failed"
+    ASK_TIMED_OUT = "ask_timed_out"
+    ASK_LOST = "ask_lost"
+    NO_REPLY = "no_reply"
+    BACKEND_UNAVAILABLE = "backend_unavailable"
+    BACKEND_REDACTED = "backend_redacted"
+    BACKEND_REFUSED = "backend_refused"
+    CREDENTIALS_REJECTED = "credentials_rejected"
+    CONTEXT_MISSING = "context_missing"
+    MISSING_SESSION_KEY = "missing_session_key"
+    JOURNAL_UNREADABLE = "journal_unreadable"
+    DRAINING = "draining"
+    DEFECT = "defect"
+
+
+ASKS_FOR_A_REPLY: Final = 3
+"""How often an agent is asked in all when a reply is required and none comes."""
+
+LOOKS_FOR_A_ROW: Final = 3
+"""How often a context that should be there is looked for before we give up."""
+
+_CAUSES: Final[dict[type, Cause]] = {
+    errors.GatewayUnavailable: Cause.GATEWAY_UNAVAILABLE,
+    errors.GatewayMisconfigured: Cause.GATEWAY_MISCONFIGURED,
+    errors.AgentUnavailable: Cause.AGENT_UNAVAILABLE,
+    errors.AskRefused: Cause.ASK_REFUSED,
+    errors.AskFailed: Cause.ASK_FAILED,
+    errors.AskTimedOut: Cause.ASK_TIMED_OUT,
+    errors.AskLost: Cause.ASK_LOST,
+    errors.AskCancelled: Cause.DRAINING,
+    errors.BackendUnavailable: Cause.BACKEND_UNAVAILABLE,
+    errors.BackendUncertain: Cause.BACKEND_UNAVAILABLE,
+    errors.BackendGarbled: Cause.BACKEND_UNAVAILABLE,
+    errors.BackendMisused: Cause.BACKEND_UNAVAILABLE,
+    errors.DeploymentOff: Cause.CREDENTIALS_REJECTED,
+    errors.CredentialsRejected: Cause.CREDENTIALS_REJECTED,
+    errors.BackendRedacted: Cause.BACKEND_REDACTED,
+    errors.BackendRefused: Cause.BACKEND_REFUSED,
+    errors.JournalUnreadable: Cause.JOURNAL_UNREADABLE,
+}
+"""By the nearest class in the tree of errors."""
+
+_AFTER_A_BREAK: Final = timedelta(seconds=10)
+_WORLD_FIRST: Final = timedelta(seconds=2)
+_WORLD_LONGEST: Final = timedelta(seconds=30)
+_CREDENTIALS: Final = timedelta(minutes=1)
+_AGENT_FIRST: Final = timedelta(minutes=1)
+_AGENT_LONGEST: Final = timedelta(minutes=30)
+_PATIENCE_WITH_AN_AGENT: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The operator's limits for trying again."""
+
+    max_attempts: int
+    backoff_base: timedelta
+    backoff_max: timedelta
+
+
+def cause_of(error: errors.DispatcherError) -> Cause:
+    """Name the cause behind an error that ended an attempt."""
+    for kind in type(error).__mro__:
+        if kind in _CAUSES:
+            return _CAUSES[kind]
+    return Cause.DEFECT
+
+
+def decide(error: errors.DispatcherError, claim: Claim, bounds: Bounds) -> Outcome:
+    """Turn an error into what becomes of the delivery.
+
+    Args:
+        error: What ended the attempt.
+        claim: Its counters tell how often we tried.
+        bounds: The operator's limits.
+
+    Returns:
+        ``Resting`` or ``Dead``; never ``Settled``.
+    """
+    cause = cause_of(error)
+    match cause:
+        case Cause.GATEWAY_UNAVAILABLE:
+            wish = getattr(error, "retry_after", None)
+            return _wait(cause, max(wish or timedelta(0), world_delay(claim.waits)))
+        case Cause.GATEWAY_MISCONFIGURED | Cause.BACKEND_UNAVAILABLE:
+            return _wait(cause, world_delay(claim.waits))
+        case Cause.CREDENTIALS_REJECTED:
+            return _wait(cause, _CREDENTIALS)
+        case Cause.AGENT_UNAVAILABLE:
+            return _agent_rest(error, claim, bounds)
+        case Cause.DRAINING:
+            return Resting(delay=timedelta(0), cause=cause, spends=Spent.NOTHING)
+        case Cause.ASK_REFUSED | Cause.BACKEND_REFUSED:
+            return Dead(cause=cause)
+        case _:
+            return attempt_spent(cause, claim, bounds)
+
+
+def attempt_spent(cause: Cause, claim: Claim, bounds: Bounds) -> Outcome:
+    """Spend an attempt: rest with exponential back-off and full jitter, or die of the last one."""
+    if claim.attempt_no >= bounds.max_attempts:
+        return Dead(cause=cause)
+    delay = backoff(claim.attempt_no, bounds)
+    if cause is Cause.ASK_LOST:
+        # A gateway that crashed runs the interrupted turn again by itself soon after its start.
+        delay = max(delay, _AFTER_A_BREAK)
+    return Resting(delay=delay, cause=cause, spends=Spent.ATTEMPT)
+
+
+def backoff(attempt_no: int, bounds: Bounds) -> timedelta:
+    """Draw a delay between the base and an exponentially growing, bounded limit."""
+    base, limit = bounds.backoff_base, bounds.backoff_max
+    ceiling = min(limit, base * (1 << min(attempt_no, 20)))
+    return base + (ceiling - base) * random.random()  # noqa: S311 - jitter, not a secret
+
+
+def world_delay(waits: int) -> timedelta:
+    """Give the rest before looking again whether the world outside has recovered."""
+    ceiling = min(_WORLD_LONGEST, _WORLD_FIRST * (1 << min(waits, 10)))
+    return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter, not a secret
+
+
+def _wait(cause: Cause, delay: timedelta) -> Resting:
+    return Resting(delay=delay, cause=cause, spends=Spent.WAIT)
+
+
+def _agent_rest(error: errors.DispatcherError, claim: Claim, bounds: Bounds) -> Outcome:
+    wish = getattr(error, "rest", None)
+    delay = wish or min(_AGENT_LONGEST, _AGENT_FIRST * (1 << min(claim.waits, 10)))
+    if claim.claimed_at - claim.put_at < _PATIENCE_WITH_AN_AGENT:
+        return _wait(Cause.AGENT_UNAVAILABLE, delay)
+    outcome = attempt_spent(Cause.AGENT_UNAVAILABLE, claim, bounds)
+    if isinstance(outcome, Resting):
+        return Resting(delay=max(delay, outcome.delay), cause=outcome.cause, spends=outcome.spends)
+    return outcome

@@ -1,0 +1,268 @@
+"""The mailbox store under random histories, on a real Redis: its invariants always hold."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from dispatcher.adapters.redis.mailboxes import RedisMailboxes
+from dispatcher.domain.delivery import Claim, Dead, Entry, NotClaimed, Resting, Settled, Spent
+from dispatcher.domain.errors import LeaseLost
+from dispatcher.domain.ids import (
+    AccountId,
+    AgentId,
+    ConversationId,
+    MessageId,
+    NotificationId,
+    TaskId,
+)
+from dispatcher.domain.journal import Journal, Stage
+from dispatcher.domain.notification import Kind
+from tests.samples import notification
+
+PREFIX = "mission-control:{acc}:"
+CAP, AGENT_CAP = 3, 2
+ROWS = st.integers(0, 11)
+OUTCOMES = st.sampled_from([
+    Settled(outcome="answered"),
+    Dead(cause="ask_refused"),
+    Resting(delay=timedelta(hours=1), cause="ask_failed", spends=Spent.ATTEMPT),
+    Resting(delay=timedelta(0), cause="draining", spends=Spent.NOTHING),
+])  # fmt: skip
+
+
+def row(number: int, version: int) -> Entry:
+    """One of twelve rows over four conversations of two agents; a version is a newer message."""
+    return Entry(
+        notification=NotificationId(f"n{number}"),
+        message=MessageId(f"m{number}v{version}"),
+        agent=AgentId(f"a{number % 2}"),
+        task=TaskId(f"t{number % 4}"),
+        kind=(Kind.MENTION, Kind.THREAD_UPDATE, Kind.STATUS_CHANGE)[number % 3],
+        created_at_ms=1000 + number + 100 * version,
+        creation_time_ms=1000.25 + number,
+    )
+
+
+class MailboxMachine(RuleBasedStateMachine):
+    """Plays poller, workers, crashes and clocks against one store."""
+
+    client: redis.Redis
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client.flushall()
+        self.store = RedisMailboxes(
+            self.client, account=AccountId("acc"), lease=timedelta(hours=1), worker="w"
+        )
+        self.claims: list[Claim] = []
+        self.lost: list[Claim] = []
+        self.versions: Counter[int] = Counter()
+        self.known: set[tuple[int, int]] = set()
+        self.ended: set[str] = set()
+
+    @initialize()
+    def limits(self) -> None:
+        self.store.set_limits(cap=CAP, agent_cap=AGENT_CAP)
+
+    @rule(numbers=st.lists(ROWS, min_size=1, max_size=6))
+    def put(self, numbers: list[int]) -> None:
+        put = self.store.put([row(n, self.versions[n]) for n in numbers])
+        new = {(n, self.versions[n]) for n in numbers} - self.known
+        assert put.added == len(new)
+        assert len(put.to_ring) <= CAP
+        self.known |= new
+
+    @rule(number=ROWS)
+    def a_newer_message_replaces_the_row(self, number: int) -> None:
+        self.versions[number] += 1
+
+    @rule(number=ROWS)
+    def claim(self, number: int) -> None:
+        hint = row(number, 0).conversation
+        claim = self.store.claim(hint)
+        if isinstance(claim, NotClaimed):
+            return
+        assert claim.conversation not in {held.conversation for held in self.claims}
+        assert claim.delivery not in self.ended
+        assert self.is_head(claim)
+        self.claims.append(claim)
+
+    @rule(data=st.data())
+    def journal(self, data: st.DataObject) -> None:
+        claim = self.pick(data)
+        if claim:
+            self.store.journal(claim, Journal(stage=Stage.ASKED, asks=claim.attempt_no))
+
+    @rule(data=st.data())
+    def rebind(self, data: st.DataObject) -> None:
+        claim = self.pick(data)
+        if claim is None:
+            return
+        number = int(claim.entry.notification[1:])
+        newest = row(number, self.versions[number])
+        if newest.created_at_ms <= claim.entry.created_at_ms:
+            return
+        bound = self.store.rebind(
+            claim,
+            notification(
+                notification_id=newest.notification, message=newest.message, kind=newest.kind,
+                recipient=newest.agent, task=newest.task, created_at_ms=newest.created_at_ms,
+                creation_time_ms=newest.creation_time_ms,
+            ),
+        )  # fmt: skip
+        self.ended.add(claim.delivery)
+        self.known |= {(number, version) for version in range(self.versions[number] + 1)}
+        self.claims[self.claims.index(claim)] = bound
+
+    @rule(data=st.data(), outcome=OUTCOMES)
+    def settle(self, data: st.DataObject, outcome: Settled | Dead | Resting) -> None:
+        claim = self.pick(data)
+        if claim is None:
+            return
+        rings = self.store.settle(claim, outcome)
+        assert len(rings) <= 1
+        self.claims.remove(claim)
+        self.lost.append(claim)
+        if not isinstance(outcome, Resting):
+            self.ended.add(claim.delivery)
+
+    @rule(data=st.data())
+    def a_lease_runs_out(self, data: st.DataObject) -> None:
+        claim = self.pick(data)
+        if claim is None:
+            return
+        self.client.zadd(f"{PREFIX}claims", {claim.conversation: 1})
+        assert self.store.sweep().expired == 1
+        self.claims.remove(claim)
+        self.lost.append(claim)
+
+    @rule(data=st.data())
+    def a_late_renewal_saves_the_claim(self, data: st.DataObject) -> None:
+        claim = self.pick(data)
+        if claim is None:
+            return
+        self.client.zadd(f"{PREFIX}claims", {claim.conversation: 1})
+        assert self.store.renew([claim], ceiling=timedelta(hours=2)) == (True,)
+        assert self.store.sweep().expired == 0
+
+    @rule()
+    def rests_end(self) -> None:
+        for name in self.client.zrange(f"{PREFIX}resting", 0, -1):
+            self.client.zadd(f"{PREFIX}resting", {name: 1})
+            head = self.head_of(name.decode())
+            self.client.hset(f"{PREFIX}delivery:{head}", "due", 1)
+        self.store.sweep()
+
+    @rule(data=st.data())
+    def a_stale_worker_changes_nothing(self, data: st.DataObject) -> None:
+        if not self.lost:
+            return
+        stale = data.draw(st.sampled_from(self.lost))
+        before = self.everything()
+        for step in (
+            lambda: self.store.journal(stale, Journal(stage=Stage.POSTING)),
+            lambda: self.store.settle(stale, Settled(outcome="answered")),
+        ):
+            with pytest.raises(LeaseLost):
+                step()
+        assert self.store.renew([stale], ceiling=timedelta(hours=2)) == (False,)
+        assert self.everything() == before
+
+    @invariant()
+    def one_live_claim_per_mailbox_and_never_more_than_the_caps(self) -> None:
+        live = {name.decode() for name in self.client.zrange(f"{PREFIX}claims", 0, -1)}
+        assert live == {claim.conversation for claim in self.claims}
+        assert len(live) <= CAP
+        per_agent = Counter(claim.entry.agent for claim in self.claims)
+        assert all(count <= AGENT_CAP for count in per_agent.values())
+        for agent in ("a0", "a1"):
+            assert self.client.scard(f"{PREFIX}claims:{agent}") == per_agent[AgentId(agent)]
+
+    @invariant()
+    def every_delivery_is_in_exactly_one_state(self) -> None:
+        opened = {name.decode() for name in self.client.zrange(f"{PREFIX}open", 0, -1)}
+        dead = {name.decode() for name in self.client.zrange(f"{PREFIX}dead", 0, -1)}
+        kept = {
+            k.decode().split("delivery:")[1] for k in self.client.scan_iter(f"{PREFIX}delivery:*")
+        }
+        assert opened.isdisjoint(dead)
+        assert kept == opened | dead
+        boxed = [place.decode().split("|", 1)[1]
+                 for key in self.client.scan_iter(f"{PREFIX}mail:*")
+                 for place in self.client.zrange(key, 0, -1)]  # fmt: skip
+        assert sorted(boxed) == sorted(opened)
+        claimed = {claim.delivery for claim in self.claims}
+        for delivery in opened:
+            state = self.client.hget(f"{PREFIX}delivery:{delivery}", "state")
+            assert (state == b"claimed") == (delivery in claimed)
+
+    @invariant()
+    def every_mailbox_with_mail_is_claimed_or_waits_in_one_place(self) -> None:
+        in_line: Counter[str] = Counter()
+        for key in self.client.scan_iter(f"{PREFIX}line:*:*"):
+            in_line.update(name.decode() for name in self.client.zrange(key, 0, -1))
+        in_line.update(name.decode() for name in self.client.zrange(f"{PREFIX}resting", 0, -1))
+        in_line.update(claim.conversation for claim in self.claims)
+        boxes = {k.decode().split("mail:")[1] for k in self.client.scan_iter(f"{PREFIX}mail:*")}
+        assert in_line == Counter(boxes)
+
+    def teardown(self) -> None:
+        """From every state, sweeping and working ends with everything settled or dead."""
+        for claim in list(self.claims):
+            self.client.zadd(f"{PREFIX}claims", {claim.conversation: 1})
+        self.claims.clear()
+        order: dict[str, list[int]] = {}
+        for _ in range(200):
+            self.rests_end()
+            if self.store.stats().open == 0:
+                break
+            claim = self.store.claim(ConversationId("-"))
+            if isinstance(claim, Claim):
+                order.setdefault(claim.conversation, []).append(claim.entry.created_at_ms)
+                self.store.settle(claim, Settled(outcome="answered"))
+        assert self.store.stats().open == 0
+        for times in order.values():
+            # Behind a head that an attempt has begun, mail leaves in the order of creation.
+            assert times[1:] == sorted(times[1:])
+        waiting = ("mailbox:", "mail:", "line:", "claims", "resting", "handed:", "open")
+        left = [k.decode().removeprefix(PREFIX) for k in self.client.scan_iter()]
+        assert [name for name in left if name.startswith(waiting)] == []
+
+    def pick(self, data: st.DataObject) -> Claim | None:
+        return data.draw(st.sampled_from(self.claims)) if self.claims else None
+
+    def head_of(self, conversation: str) -> str:
+        pinned = self.client.hget(f"{PREFIX}mailbox:{conversation}", "pinned")
+        first = self.client.zrange(f"{PREFIX}mail:{conversation}", 0, 0)[0]
+        return (pinned or first.split(b"|", 1)[1]).decode()
+
+    def is_head(self, claim: Claim) -> bool:
+        return self.head_of(claim.conversation) == claim.delivery
+
+    def everything(self) -> dict[bytes, bytes | None]:
+        return {key: self.client.dump(key) for key in self.client.scan_iter()}
+
+
+@pytest.mark.timeout(120)
+def test_the_mailbox_store_keeps_its_invariants_in_every_history(redis_client) -> None:
+    machine = type("Machine", (MailboxMachine,), {"client": redis_client})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
