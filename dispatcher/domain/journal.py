@@ -13,6 +13,10 @@ from dispatcher.domain.ids import MessageId, NotificationId, SessionKey
 from dispatcher.domain.reply import Reply, ToolCall, Usage
 
 VERSION: Final = 1
+_PLAIN: Final = (
+    "session_key", "asks", "is_required", "is_answer_to_agent", "starts_work",
+    "post_key", "message", "outcome", "cause",
+)  # fmt: skip
 
 
 class Stage(StrEnum):
@@ -33,6 +37,9 @@ class Journal:
     Attributes:
         session_key: Where the first ask went; every later one goes there too.
         asks: How often the agent was asked, answered or not.
+        is_required: Somebody waits for an answer; as it was when the agent was asked.
+        is_answer_to_agent: An agent's message caused the turn; as it was then.
+        starts_work: The task moves on once the reply is posted; as it was then.
         reply: The stored answer. Once it is here the agent is never asked again.
         post_key: The key of the post that may be under way.
         outcome: What the delivery settles as once its row is marked.
@@ -42,6 +49,9 @@ class Journal:
     stage: Stage = Stage.NEW
     session_key: SessionKey | None = None
     asks: int = 0
+    is_required: bool = False
+    is_answer_to_agent: bool = False
+    starts_work: bool = False
     reply: Reply | None = None
     post_key: NotificationId | None = None
     message: MessageId | None = None
@@ -56,7 +66,7 @@ class Journal:
 def dump(journal: Journal) -> str:
     """Write a journal as JSON text with its version; empty fields are left out."""
     fields: dict[str, Any] = {"v": VERSION, "stage": journal.stage}
-    for name in ("session_key", "asks", "post_key", "message", "outcome", "cause"):
+    for name in _PLAIN:
         value = getattr(journal, name)
         if value:
             fields[name] = value
@@ -80,6 +90,9 @@ def load(text: str) -> Journal:
             stage=Stage(fields["stage"]),
             session_key=fields.get("session_key"),
             asks=int(fields.get("asks", 0)),
+            is_required=bool(fields.get("is_required")),
+            is_answer_to_agent=bool(fields.get("is_answer_to_agent")),
+            starts_work=bool(fields.get("starts_work")),
             reply=None if reply is None else _load_reply(reply),
             post_key=fields.get("post_key"),
             message=fields.get("message"),

@@ -55,6 +55,7 @@ _CAUSES: Final[dict[type, Cause]] = {
     errors.BackendGarbled: Cause.BACKEND_UNAVAILABLE,
     errors.BackendMisused: Cause.BACKEND_UNAVAILABLE,
     errors.DeploymentOff: Cause.CREDENTIALS_REJECTED,
+    errors.CredentialsSuspected: Cause.CREDENTIALS_REJECTED,
     errors.CredentialsRejected: Cause.CREDENTIALS_REJECTED,
     errors.BackendRedacted: Cause.BACKEND_REDACTED,
     errors.BackendRefused: Cause.BACKEND_REFUSED,

@@ -1,0 +1,84 @@
+"""The Dramatiq broker, the names of queue and actor, and rings by name."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import Middleware
+
+from dispatcher.domain.ids import AccountId, ConversationId
+
+QUEUE: Final = "deliveries"
+ACTOR: Final = "deliver"
+IDLE_MS: Final = 250
+"""How long an idle consumer sleeps at most between two looks; Dramatiq's own second is too slow."""
+
+_log = logging.getLogger(__name__)
+
+
+class RingBroker(RedisBroker):
+    """Dramatiq's Redis broker without what rings do not need.
+
+    Rings are never delayed, so there is no delay queue to poll; and an idle consumer looks more
+    often, because a person may be waiting.
+    """
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:  # noqa: ANN401
+        """Consume with a short idle sleep; see ``RedisBroker.consume``."""
+        return super().consume(queue_name, prefetch, min(timeout, IDLE_MS))
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue without its delay queue; see ``RedisBroker.declare_queue``."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+
+def make_broker(
+    client: redis.Redis, *, account: AccountId, middleware: Sequence[Middleware] = ()
+) -> RingBroker:
+    """Make the broker of an account; both sides of the queue use this one function."""
+    broker = RingBroker(  # type: ignore[no-untyped-call]  # its base has no types
+        client=client,
+        namespace=f"mission-control:{{{account}}}:rings",
+        middleware=list(middleware),
+    )
+    broker.declare_queue(QUEUE)
+    return broker
+
+
+class DramatiqBell:
+    """See ``dispatcher.ports.Bell``."""
+
+    def __init__(self, broker: RingBroker) -> None:
+        self._broker = broker
+        self._failing = threading.Event()
+
+    def ring(self, conversations: Sequence[ConversationId]) -> None:
+        """See ``Bell.ring``."""
+        try:
+            for conversation in conversations:
+                self._broker.enqueue(
+                    dramatiq.Message(
+                        queue_name=QUEUE,
+                        actor_name=ACTOR,
+                        args=(conversation,),
+                        kwargs={},
+                        options={},
+                    )
+                )
+        except redis.RedisError as error:
+            if not self._failing.is_set():
+                _log.warning(
+                    "rings are not heard (%s); the sweeper rings again once Redis is back",
+                    type(error).__name__,
+                    extra={"action": "ring"},
+                )
+            self._failing.set()
+        else:
+            self._failing.clear()

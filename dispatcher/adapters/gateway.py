@@ -1,0 +1,256 @@
+"""The gateway over HTTP: one POST per ask, no retries of its own."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+from pydantic import SecretStr
+
+from dispatcher.adapters.answers import BODY_LIMIT, read_answer
+from dispatcher.adapters.http import (
+    Ending,
+    Exchange,
+    ExchangeClosed,
+    ThreadClients,
+    Watchdog,
+)
+from dispatcher.domain import errors
+from dispatcher.domain.ids import SessionKey
+from dispatcher.domain.reply import Reply
+from dispatcher.ports import Ask, Clock, Hold
+
+OLDEST: Final = (2026, 7)
+"""The oldest gateway that runs our asks; the newest one tried is 2026.9.6."""
+
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
+_REQUEST_LIMIT: Final = 20 * 1024 * 1024
+_LOOK: Final = timedelta(seconds=5)
+_LONGEST_WISH: Final = timedelta(minutes=10)
+_VERSION_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayState:
+    """What a look at the gateway found.
+
+    Attributes:
+        is_ready: It would take an ask now.
+        version: As it says itself, or None.
+        problem: What is wrong and what to do, or None.
+        is_too_old: It answers, but as a gateway that cannot run our asks.
+    """
+
+    is_ready: bool
+    version: str | None
+    problem: str | None = None
+    is_too_old: bool = False
+
+
+class OpenClawGateway:
+    """See ``dispatcher.ports.Gateway``."""
+
+    def __init__(
+        self, *, url: str, token: SecretStr | None, timeout: timedelta, clock: Clock
+    ) -> None:
+        headers = {"Content-Type": "application/json"}
+        if token is not None and token.get_secret_value():
+            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+        self._is_enabled = bool(url)
+        self._timeout = timeout
+        # The watchdog ends the whole exchange; the client's own read limit only backs it up.
+        self._clients = ThreadClients(
+            base_url=url, headers=headers, read=timeout + timedelta(seconds=30)
+        )
+        self._watchdog = Watchdog(clock)
+        self._clock = clock
+        self._version_checked_at: float | None = None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._clients.close()
+
+    def ask(self, ask: Ask, *, hold: Hold) -> Reply:
+        """See ``Gateway.ask``."""
+        if not self._is_enabled:
+            raise errors.GatewayMisconfigured("OPENCLAW_GATEWAY_URL is empty: sending is disabled")
+        self._refuse_old_gateway()
+        headers, body = _request_of(ask)
+        mine = self._clients.mine()
+        for is_last in (False, True):
+            exchange = Exchange(mine)
+            with (
+                self._watchdog.watching(exchange, self._timeout),
+                hold.on_loss(lambda: exchange.close(Ending.CANCELLED)),  # noqa: B023 - this round's
+            ):
+                try:
+                    status, answer_headers, content = _send(mine.client, exchange, headers, body)
+                except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                    if is_last or exchange.ending is not None:
+                        raise _lost(exchange, error) from error
+                except (httpx.HTTPError, ExchangeClosed) as error:
+                    raise _lost(exchange, error) from error
+                else:
+                    return read_answer(status, content, retry_after=_wish(answer_headers))
+        raise AssertionError("the second try returns or raises")
+
+    def look(self) -> GatewayState:
+        """Ask the gateway whether it is ready, and for its version.
+
+        Never raises: whatever is wrong stands in the result.
+        """
+        if not self._is_enabled:
+            return GatewayState(
+                is_ready=False, version=None, problem="OPENCLAW_GATEWAY_URL is empty."
+            )
+        try:
+            ready = self._get("/readyz")
+            started = self._get("/startupz")
+        except httpx.HTTPError as error:
+            return GatewayState(
+                is_ready=False,
+                version=None,
+                problem=f"The gateway cannot be reached ({type(error).__name__}). Is it running, "
+                "and is OPENCLAW_GATEWAY_URL right?",
+            )
+        return _state_of(ready, started)
+
+    def accepts_token(self) -> bool | None:
+        """Say whether the gateway takes our token; None when it cannot be told."""
+        try:
+            status = self._clients.mine().client.get("/v1/models", timeout=5.0).status_code
+        except httpx.HTTPError:
+            return None
+        return {200: True, 401: False, 403: False}.get(status)
+
+    def _refuse_old_gateway(self) -> None:
+        """Look at the version before the first ask, and now and then: it may have been replaced."""
+        now = self._clock.monotonic()
+        if self._version_checked_at is not None and now < self._version_checked_at + _VERSION_S:
+            return
+        state = self.look()
+        if state.is_too_old:
+            raise errors.GatewayMisconfigured(state.problem or "the gateway is too old")
+        if state.version is not None:
+            self._version_checked_at = now
+
+    def _get(self, path: str) -> tuple[int, Any]:
+        client = self._clients.mine().client
+        response = client.get(path, timeout=_LOOK.total_seconds())
+        try:
+            return response.status_code, response.json()
+        except (ValueError, RecursionError):
+            return response.status_code, None
+
+
+def gateway_session_key(agent: str, key: SessionKey) -> str:
+    """Put the backend's session key into the gateway's form.
+
+    The gateway reads the agent from the key, and lower-cases it; a bare key of the backend would
+    run the default agent or none.
+    """
+    return f"agent:{agent}:{key}".lower()
+
+
+def _request_of(ask: Ask) -> tuple[dict[str, str], bytes]:
+    if not _SLUG.fullmatch(ask.agent):
+        raise errors.AgentUnavailable("the agent's slug is not one that a gateway can have")
+    key = gateway_session_key(ask.agent, ask.session_key)
+    if not _KEY.fullmatch(key):
+        raise errors.AskRefused("the session key cannot be sent in a header")
+    fields = {
+        "model": f"openclaw/{ask.agent.lower()}",
+        "instructions": ask.instructions,
+        "input": ask.text,
+    }
+    body = json.dumps(fields, ensure_ascii=False).encode()
+    if len(body) > _REQUEST_LIMIT:
+        raise errors.AskRefused("the prompt is larger than the gateway takes (20 MiB)")
+    return {"x-openclaw-session-key": key}, body
+
+
+def _send(
+    client: httpx.Client, exchange: Exchange, headers: dict[str, str], body: bytes
+) -> tuple[int, httpx.Headers, bytes]:
+    with client.stream(
+        "POST",
+        "/v1/responses",
+        headers=headers,
+        content=body,
+        extensions={"trace": exchange.trace},
+    ) as response:
+        content = bytearray()
+        for part in response.iter_bytes():
+            content += part
+            if len(content) > BODY_LIMIT:
+                raise errors.AskFailed("the gateway's answer is larger than 32 MiB")
+        return response.status_code, response.headers, bytes(content)
+
+
+def _lost(exchange: Exchange, error: Exception) -> errors.GatewayError:
+    """Translate a broken exchange by who ended it and how far it was."""
+    what = type(error).__name__
+    match exchange.ending:
+        case Ending.CANCELLED:
+            return errors.AskCancelled("the exchange was closed from our side")
+        case Ending.TIMED_OUT:
+            return errors.AskTimedOut("no whole answer within OPENCLAW_REQUEST_TIMEOUT_MS")
+        case None if isinstance(error, httpx.ReadTimeout):
+            return errors.AskTimedOut("no answer within the read limit")
+        case None if exchange.was_sent:
+            return errors.AskLost(f"the connection broke before the answer came ({what})")
+        case None:
+            return errors.GatewayUnavailable(f"the gateway cannot be reached ({what})")
+
+
+def _wish(headers: httpx.Headers) -> timedelta | None:
+    """Read ``Retry-After``: seconds or a date; nonsense is None, and ten minutes are the most."""
+    text = headers.get("retry-after", "").strip()
+    try:
+        if text.isascii() and text.isdigit():
+            wish = timedelta(seconds=min(int(text), 86_400))
+        else:
+            since = parsedate_to_datetime(headers["date"])
+            wish = parsedate_to_datetime(text) - since
+    except (ValueError, KeyError, TypeError):
+        return None
+    return min(max(wish, timedelta(0)), _LONGEST_WISH)
+
+
+def _state_of(ready: tuple[int, Any], started: tuple[int, Any]) -> GatewayState:
+    status, facts = ready
+    if not isinstance(facts, dict) or "ready" not in facts:
+        return GatewayState(
+            is_ready=False,
+            version=None,
+            is_too_old=status == 200,
+            problem="What answers there is no OpenClaw gateway of 2026.7 or later: "
+            "it has no /readyz. Upgrade it (2026.9.6 is the version this program is made for).",
+        )
+    found = started[1].get("version") if isinstance(started[1], dict) else None
+    version = found if isinstance(found, str) else None
+    if version is not None and not is_supported(version):
+        return GatewayState(
+            is_ready=False,
+            version=version,
+            is_too_old=True,
+            problem=f"Gateway {version} is too old: it does not run tools of requests and answers "
+            "errors as replies. Upgrade to 2026.7 or later, best 2026.9.6.",
+        )
+    if status == 200 and facts["ready"] is True:
+        return GatewayState(is_ready=True, version=version)
+    failing = facts.get("failing")
+    why = ", ".join(map(str, failing)) if isinstance(failing, list) else "it does not say why"
+    return GatewayState(
+        is_ready=False, version=version, problem=f"The gateway is not ready yet: {why[:200]}."
+    )
+
+
+def is_supported(version: str) -> bool:
+    """Say whether we work with a gateway version; one that we cannot read passes."""
+    found = re.match(r"v?(\d{4})\.(\d{1,2})\b", version)
+    return found is None or (int(found[1]), int(found[2])) >= OLDEST

@@ -1,0 +1,241 @@
+"""The backend's JSON, read into the domain; foreign names and units stop here.
+
+Unknown members are ignored, unknown enum members are kept or become ``OTHER``, numbers come as
+floats and become integers where they count milliseconds.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from dispatcher.domain.errors import BackendGarbled
+from dispatcher.domain.ids import AgentId, MessageId, NotificationId, SessionKey, TaskId
+from dispatcher.domain.notification import (
+    Agent,
+    Context,
+    Flags,
+    Kind,
+    Message,
+    Notification,
+    Page,
+    Task,
+)
+
+
+def _as_text(value: object) -> object:
+    return "" if value is None else value
+
+
+def _as_list(value: object) -> object:
+    return [] if value is None else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+"""A text that may be missing or null: then it is empty."""
+
+Millis = Annotated[float, Field(ge=0, lt=1e15, allow_inf_nan=False)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class WireNotification(_Wire):
+    """A row of the backend's notifications."""
+
+    id_: str = Field(alias="_id", min_length=1)
+    creation_time: Millis = Field(alias="_creationTime", default=0)
+    type_: Text = Field(alias="type", default="")
+    recipient_id: str = Field(alias="recipientId", min_length=1)
+    recipient_type: str | None = Field(alias="recipientType", default=None)
+    task_id: str | None = Field(alias="taskId", default=None)
+    message_id: str | None = Field(alias="messageId", default=None)
+    title: Text = ""
+    body: Text = ""
+    created_at: Millis = Field(alias="createdAt")
+    delivered_at: float | None = Field(alias="deliveredAt", default=None)
+
+    def read(self) -> Notification:
+        """Read it into the domain."""
+        return Notification(
+            notification_id=NotificationId(self.id_),
+            kind=Kind(self.type_),
+            kind_name=self.type_,
+            recipient=AgentId(self.recipient_id),
+            recipient_is_agent=self.recipient_type in {None, "agent"},
+            task=TaskId(self.task_id) if self.task_id else None,
+            message=MessageId(self.message_id) if self.message_id else None,
+            title=self.title,
+            body=self.body,
+            created_at_ms=int(self.created_at),
+            creation_time_ms=self.creation_time or self.created_at,
+            is_delivered=self.delivered_at is not None,
+        )
+
+
+class _WireAgent(_Wire):
+    id_: str = Field(alias="_id")
+    name: Text = ""
+    slug: Text = ""
+    role: Text = ""
+
+    def read(self) -> Agent:
+        return Agent(agent_id=AgentId(self.id_), name=self.name, slug=self.slug, role=self.role)
+
+
+class _WireTask(_Wire):
+    id_: str = Field(alias="_id")
+    title: Text = ""
+    status: Text = ""
+    description: Text = ""
+    labels: Annotated[list[str], BeforeValidator(_as_list)] = []
+    assigned_agents: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        alias="assignedAgentIds", default=[]
+    )
+
+    def read(self) -> Task:
+        return Task(
+            task_id=TaskId(self.id_),
+            title=self.title,
+            status=self.status,
+            description=self.description,
+            labels=tuple(self.labels),
+            assigned_agents=tuple(AgentId(agent) for agent in self.assigned_agents),
+        )
+
+
+class _WireMessage(_Wire):
+    id_: str = Field(alias="_id")
+    author_type: Text = Field(alias="authorType", default="")
+    author_id: Text = Field(alias="authorId", default="")
+    content: Text = ""
+    created_at: Millis = Field(alias="createdAt", default=0)
+
+    def read(self, author_name: str | None) -> Message:
+        return Message(
+            message_id=MessageId(self.id_),
+            author_type=self.author_type,
+            author_id=self.author_id,
+            author_name=author_name,
+            content=self.content,
+            created_at_ms=int(self.created_at),
+        )
+
+
+class _WireThreadItem(_Wire):
+    id_: str = Field(alias="messageId")
+    author_type: Text = Field(alias="authorType", default="")
+    author_id: Text = Field(alias="authorId", default="")
+    author_name: str | None = Field(alias="authorName", default=None)
+    content: Text = ""
+    created_at: Millis = Field(alias="createdAt", default=0)
+
+    def read(self) -> Message:
+        return Message(
+            message_id=MessageId(self.id_),
+            author_type=self.author_type,
+            author_id=self.author_id,
+            author_name=self.author_name,
+            content=self.content,
+            created_at_ms=int(self.created_at),
+        )
+
+
+class _WireFlags(_Wire):
+    # By the old runtime's rule: one right is there unless taken away, the others when given.
+    can_create_tasks: Any = Field(alias="canCreateTasks", default=False)
+    can_modify_task_status: Any = Field(alias="canModifyTaskStatus", default=True)
+    can_create_documents: Any = Field(alias="canCreateDocuments", default=False)
+    can_mention_agents: Any = Field(alias="canMentionAgents", default=False)
+    can_review_tasks: Any = Field(alias="canReviewTasks", default=False)
+    can_mark_done: Any = Field(alias="canMarkDone", default=False)
+
+    def read(self) -> Flags:
+        return Flags(
+            can_create_tasks=self.can_create_tasks is True,
+            can_modify_task_status=self.can_modify_task_status is not False,
+            can_create_documents=self.can_create_documents is True,
+            can_mention_agents=self.can_mention_agents is True,
+            can_review_tasks=self.can_review_tasks is True,
+            can_mark_done=self.can_mark_done is True,
+        )
+
+
+class _WireContext(_Wire):
+    notification: WireNotification
+    agent: _WireAgent | None = None
+    task: _WireTask | None = None
+    message: _WireMessage | None = None
+    thread: Annotated[list[_WireThreadItem], BeforeValidator(_as_list)] = []
+    source_type: str | None = Field(alias="sourceNotificationType", default=None)
+    orchestrator: str | None = Field(alias="orchestratorAgentId", default=None)
+    flags: _WireFlags | None = Field(alias="effectiveBehaviorFlags", default=None)
+    session_key: str | None = Field(alias="deliverySessionKey", default=None)
+
+    def read(self) -> Context:
+        thread = tuple(item.read() for item in self.thread)
+        names = {item.message_id: item.author_name for item in thread}
+        message = self.message
+        return Context(
+            notification=self.notification.read(),
+            agent=self.agent.read() if self.agent else None,
+            task=self.task.read() if self.task else None,
+            message=message.read(names.get(MessageId(message.id_))) if message else None,
+            thread=thread,
+            source_kind=Kind(self.source_type) if self.source_type else None,
+            orchestrator=AgentId(self.orchestrator) if self.orchestrator else None,
+            flags=self.flags.read() if self.flags else Flags(),
+            session_key=SessionKey(self.session_key) if self.session_key else None,
+        )
+
+
+def read_page(value: object) -> Page:
+    """Read a list of rows; a malformed one is named, and the others go on.
+
+    Raises:
+        BackendGarbled: It is not a list.
+    """
+    if not isinstance(value, list):
+        raise BackendGarbled("the list of notifications is not a list")
+    rows: list[Notification] = []
+    malformed: list[tuple[str, str]] = []
+    for position, row in enumerate(value):
+        try:
+            rows.append(WireNotification.model_validate(row).read())
+        except ValidationError as error:
+            given = row.get("_id") if isinstance(row, dict) else None
+            name = given if isinstance(given, str) and given else f"row {position}"
+            malformed.append((name, _describe(error)))
+    return Page(rows=tuple(rows), malformed=tuple(malformed), listed=len(value))
+
+
+def read_context(value: object) -> Context | None:
+    """Read a delivery context; None when the backend knows no such row.
+
+    Raises:
+        BackendGarbled: It is not of the agreed form.
+    """
+    if value is None:
+        return None
+    try:
+        return _WireContext.model_validate(value).read()
+    except ValidationError as error:
+        raise BackendGarbled(f"the delivery context is malformed: {_describe(error)}") from error
+
+
+def read_member(value: object, name: str) -> str:
+    """Read one text member of an answer.
+
+    Raises:
+        BackendGarbled: It is not there.
+    """
+    member = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(member, str) or not member:
+        raise BackendGarbled(f"the answer has no {name}")
+    return member
+
+
+def _describe(error: ValidationError) -> str:
+    """Name the members that are wrong, without their values."""
+    wrong = error.errors()[:3]
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in wrong)

@@ -1,0 +1,35 @@
+"""The command line: one file per group of verbs."""
+
+import click
+
+from dispatcher.cli.dev import dev
+from dispatcher.cli.doctor import doctor
+from dispatcher.cli.run import run
+from dispatcher.cli.worker import worker
+from dispatcher.wiring import package_version
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 69 a needed service cannot be used, "
+    "78 the settings cannot be used.",
+)
+@click.version_option(package_version(), "-V", "--version", prog_name="dispatcher")
+def dispatcher() -> None:
+    r"""Bring Mission Control notifications to agents, and their replies back.
+
+    \b
+    Try it without Docker, accounts or keys:
+      dispatcher dev
+    Run it:
+      dispatcher doctor      is everything it needs there?
+      dispatcher run         the runtime process: poller, sweeper, HTTP
+      dispatcher worker      a worker process; start as many as you like
+
+    Settings come from environment variables and from a file .env in the current folder; see
+    .env.example.
+    """
+
+
+for command in (run, worker, dev, doctor):
+    dispatcher.add_command(command)

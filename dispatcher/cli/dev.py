@@ -1,0 +1,148 @@
+"""`dispatcher dev`: the whole program on this machine, without Docker, accounts or keys."""
+
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from dispatcher.cli.common import Exit, complain, without_tracebacks
+from dispatcher.domain.errors import DispatcherError
+from dispatcher.domain.redact import redact
+from dispatcher.lab.redis_server import free_port
+from dispatcher.lab.stack import Stack
+from dispatcher.lab.story import follow
+from dispatcher.settings import given_parts
+
+_SAMPLE = "@engineer hello! Can you see this?"
+_PORT = 3001
+_ONCE_LIMIT_S = 60.0
+
+
+@click.command()
+@click.option("--once", metavar="TEXT", help="Post TEXT, show each step and the reply, and end.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help=f"Port of the page; {_PORT} unless it is taken."
+)
+@click.option(
+    "--delay", type=click.FloatRange(0, 600), default=0.5, show_default=True,
+    help="How long the sandbox's agents think, in seconds.",
+)  # fmt: skip
+@without_tracebacks
+def dev(once: str | None, port: int | None, delay: float) -> int:
+    r"""Run everything on this machine: Redis, a sandbox, the runtime and a worker.
+
+    The sandbox stands in for Convex and for the gateway. Any part is replaced by a real one when
+    its variable is set: REDIS_URL, CONVEX_URL (with ACCOUNT_ID and SERVICE_TOKEN) or
+    OPENCLAW_GATEWAY_URL (with OPENCLAW_GATEWAY_TOKEN). A file .env is not read.
+
+    \b
+    Examples:
+      dispatcher dev
+      dispatcher dev --once "@engineer hello"
+    """
+    settings = given_parts() | {"HEALTH_PORT": str(_chosen_port(port))}
+    if once is not None and "CONVEX_URL" in settings:
+        raise click.UsageError("--once needs the sandbox's backend: unset CONVEX_URL.")
+    with (
+        _interruptible() as interrupted,
+        tempfile.TemporaryDirectory(prefix="dispatcher-") as folder,
+    ):
+        stack = Stack(Path(folder), settings=settings, sandbox_arguments=("--delay", str(delay)))
+        click.echo("Starting Redis, the sandbox, the runtime and a worker …", err=True)
+        try:
+            stack.start()
+        except (DispatcherError, OSError) as error:
+            complain(str(error), Exit.FAILED)
+        except KeyboardInterrupt:
+            return Exit.FAILED
+        try:
+            if once is not None:
+                return _tell_once(stack, once)
+            return _stay(stack, Path(folder), interrupted)
+        except KeyboardInterrupt:
+            return Exit.OK if once is None else Exit.FAILED
+        finally:
+            click.echo("Stopping …", err=True)
+            stack.stop()
+
+
+def _stay(stack: Stack, folder: Path, interrupted: threading.Event) -> int:
+    click.echo(f"\n  Page       {stack.url}/")
+    click.echo(f"  Health     {stack.url}/health")
+    click.echo(f"  Metrics    {stack.url}/metrics")
+    click.echo(f"  Redis      {redact(stack.settings['REDIS_URL'])}")
+    click.echo(f"  Convex     {stack.settings['CONVEX_URL']}{_mark('backend', stack)}")
+    click.echo(f"  Gateway    {stack.settings['OPENCLAW_GATEWAY_URL']}{_mark('gateway', stack)}")
+    click.echo(f"  Logs       {folder}/*.log\n")
+    if stack.has_sandbox:
+        _tell_once(stack, _SAMPLE)
+    click.echo("\nCtrl-C stops everything.")
+    while not interrupted.wait(0.5):
+        for child in (stack.runtime, *stack.workers):
+            if child is not None and child.exit_code is not None:
+                click.echo(f"{child.name} ended by itself:\n{child.log_tail()}", err=True)
+                return Exit.FAILED
+    return Exit.OK
+
+
+def _tell_once(stack: Stack, text: str) -> int:
+    """Post a message and print each step; say where it stuck when no reply comes."""
+    began = time.monotonic()
+    click.echo(f"  0.0 s  Alex: {text}")
+    message = stack.human("post_message", task=stack.sandbox["taskId"], content=text)
+    has_reply, last = False, "the message was posted"
+    for step in follow(stack, message, limit_s=_ONCE_LIMIT_S):
+        has_reply = has_reply or step.is_reply
+        last = step.text
+        click.echo(f"{time.monotonic() - began:5.1f} s  {step.text}")
+        if step.is_end:
+            break
+    if has_reply:
+        return Exit.OK
+    click.echo(f"No reply came. The last step was: {last}.", err=True)
+    for child in (stack.runtime, *stack.workers):
+        if child is not None:
+            click.echo(f"--- the last lines of {child.name}:\n{child.log_tail(5)}", err=True)
+    return Exit.FAILED
+
+
+def _mark(part: str, stack: Stack) -> str:
+    return "  (sandbox)" if part in stack.sandbox else ""
+
+
+def _chosen_port(wanted: int | None) -> int:
+    """Take the wanted port; the usual one may be replaced, one that was asked for may not."""
+    port = wanted or _PORT
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            if wanted is not None:
+                complain(f"Port {port} is in use; choose another one with --port.", Exit.FAILED)
+            other = free_port()
+            click.echo(f"Port {port} is in use by another program; {other} is used.", err=True)
+            return other
+    return port
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn SIGTERM into what Ctrl-C does, and let a waiting loop end at once."""
+    interrupted = threading.Event()
+
+    def stop(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGTERM, before)

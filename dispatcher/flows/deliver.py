@@ -1,0 +1,168 @@
+"""Claim, ask, judge, write back, settle: the journey of one delivery.
+
+Every step is safe to run twice and is journalled around, so that whoever claims the delivery next
+goes on where this attempt stopped, wherever that was.
+"""
+
+import logging
+
+from dispatcher.domain import retry
+from dispatcher.domain.delivery import Claim, Dead, NotClaimed, Outcome, Resting, Settled
+from dispatcher.domain.errors import (
+    BackendError,
+    DispatcherError,
+    LeaseLost,
+    StoreError,
+)
+from dispatcher.domain.ids import ConversationId
+from dispatcher.domain.journal import Journal, Stage, load
+from dispatcher.flows.desk import Attempt, Desk
+from dispatcher.flows.mark import mark
+from dispatcher.flows.turn import ask, look
+from dispatcher.flows.write_back import finish, write_back
+from dispatcher.ports import Hold
+
+_log = logging.getLogger(__name__)
+
+
+def deliver(hint: ConversationId, *, desk: Desk) -> NotClaimed | None:
+    """Claim one delivery and bring it as far as it goes.
+
+    Args:
+        hint: The conversation that was rung; another one may be claimed instead.
+        desk: The ports.
+
+    Returns:
+        Why nothing was claimed, or None when an attempt was made.
+
+    Raises:
+        StoreError: Redis was lost before anything was claimed.
+    """
+    claim = desk.mailboxes.claim(hint)
+    if isinstance(claim, NotClaimed):
+        return claim
+    with desk.holds.hold(claim) as hold:
+        _work(claim, hold, desk)
+    return None
+
+
+def _work(claim: Claim, hold: Hold, desk: Desk) -> None:
+    attempt = Attempt(desk=desk, claim=claim, hold=hold, journal=Journal())
+    try:
+        outcome = _run(attempt)
+        rings = desk.mailboxes.settle(attempt.claim, outcome)
+    except LeaseLost as error:
+        _log.warning(
+            "the attempt stops: %s; another worker goes on with it",
+            error,
+            extra=attempt.fields("lease_lost"),
+        )
+        desk.tally.attempted(kind=claim.entry.kind, result="lost", cause="lease_lost")
+    except StoreError as error:
+        # What is outside stays as the journal says; the lease runs out and the sweeper hands on.
+        _log.warning(
+            "the attempt stops: %s; it goes on once Redis is back",
+            error,
+            extra=attempt.fields("settle"),
+        )
+        desk.tally.attempted(kind=claim.entry.kind, result="lost", cause="store_unavailable")
+    else:
+        _tell(attempt, outcome)
+        desk.bell.ring(rings)
+
+
+def _run(attempt: Attempt) -> Outcome:
+    """Run the attempt; every error but a lost lease or store becomes an outcome."""
+    try:
+        return _resume(attempt)
+    except (LeaseLost, StoreError):
+        raise
+    except DispatcherError as error:
+        # Closed exchanges and refused calls look alike when the claim was lost: that comes first.
+        attempt.hold.check()
+        _log.warning("the attempt failed: %s", error, extra=attempt.fields("attempt"))
+        outcome = retry.decide(error, attempt.claim, attempt.desk.bounds)
+    except Exception:  # noqa: BLE001 - a defect of ours must not lose the delivery
+        attempt.hold.check()
+        _log.exception("the attempt failed by a defect", extra=attempt.fields("attempt"))
+        outcome = retry.attempt_spent(retry.Cause.DEFECT, attempt.claim, attempt.desk.bounds)
+    return _end(attempt, outcome)
+
+
+def _resume(attempt: Attempt) -> Outcome:
+    """Go on at the step that the journal names."""
+    attempt.journal = load(attempt.claim.journal_text)
+    journal = attempt.journal
+    match journal.stage:
+        case Stage.DYING:
+            return _die(attempt, journal.cause or "unknown")
+        case Stage.MARKING:
+            return finish(attempt, journal.outcome or "answered")
+        case Stage.ANSWERED | Stage.POSTING if journal.reply is not None:
+            outcome = write_back(attempt, journal.reply)
+        case _:
+            found = look(attempt)
+            if isinstance(found, Settled | Resting | Dead):
+                return found
+            outcome = write_back(attempt, ask(attempt, found))
+    if isinstance(outcome, Resting):
+        _stop_typing(attempt)
+    return outcome
+
+
+def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Say that the attempt ended; a death is journalled and marked before it is settled."""
+    _stop_typing(attempt)
+    if not isinstance(outcome, Dead):
+        return outcome
+    try:
+        return _die(attempt, outcome.cause)
+    except (LeaseLost, StoreError):
+        raise
+    except DispatcherError as error:
+        later = retry.decide(error, attempt.claim, attempt.desk.bounds)
+        if isinstance(later, Resting):
+            return later
+        # The backend refuses even the mark: nothing more can be done for this row.
+        return outcome
+
+
+def _die(attempt: Attempt, cause: str) -> Outcome:
+    """Finish a delivery that is not tried again; from here on it is never asked again."""
+    attempt.write(attempt.journal.evolve(stage=Stage.DYING, cause=cause))
+    mark(attempt)
+    return Dead(cause=cause)
+
+
+def _stop_typing(attempt: Attempt) -> None:
+    """Nobody shall see an agent typing for ever; best effort."""
+    if not attempt.has_begun:
+        return
+    try:
+        attempt.desk.backend.mark_ended(attempt.claim.entry.notification)
+    except BackendError as error:
+        _log.info("typing may still show: %s", error, extra=attempt.fields("mark_ended"))
+
+
+def _tell(attempt: Attempt, outcome: Outcome) -> None:
+    kind, tally = attempt.claim.entry.kind.value, attempt.desk.tally
+    match outcome:
+        case Settled():
+            tally.attempted(kind=kind, result="settled", cause=outcome.outcome)
+            _log.info("settled: %s", outcome.outcome, extra=attempt.fields("settle"))
+        case Resting():
+            tally.attempted(kind=kind, result="resting", cause=outcome.cause)
+            _log.info(
+                "tried again in %.1f s: %s",
+                outcome.delay.total_seconds(),
+                outcome.cause,
+                extra=attempt.fields("settle"),
+            )
+        case Dead():
+            tally.attempted(kind=kind, result="dead", cause=outcome.cause)
+            _log.error(
+                "dead after %d attempts: %s; it is kept for a person to look at",
+                attempt.claim.attempt_no,
+                outcome.cause,
+                extra=attempt.fields("settle"),
+            )

@@ -1,0 +1,55 @@
+"""What a delivery needs at hand, and the state of one attempt."""
+
+from dataclasses import dataclass
+
+from dispatcher.domain.delivery import Claim
+from dispatcher.domain.journal import Journal
+from dispatcher.domain.prompt import Templates
+from dispatcher.domain.retry import Bounds
+from dispatcher.ports import Backend, Bell, Clock, Gateway, Hold, Holds, Mailboxes, Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The ports and limits of the flows that a worker runs."""
+
+    backend: Backend
+    gateway: Gateway
+    mailboxes: Mailboxes
+    bell: Bell
+    holds: Holds
+    tally: Tally
+    clock: Clock
+    bounds: Bounds
+    templates: Templates
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One attempt while it runs; the only mutable thing in the flows.
+
+    Attributes:
+        claim: Changes when a newer message of the row is bound to the delivery.
+        journal: The record as it was last written.
+        has_begun: People see the agent typing.
+    """
+
+    desk: Desk
+    claim: Claim
+    hold: Hold
+    journal: Journal
+    has_begun: bool = False
+
+    def write(self, journal: Journal, *, uses_row_key: bool = False) -> None:
+        """Write the journal and remember it."""
+        self.desk.mailboxes.journal(self.claim, journal, uses_row_key=uses_row_key)
+        self.journal = journal
+
+    def fields(self, action: str) -> dict[str, object]:
+        """Give the fields of a log line about this attempt."""
+        return {
+            "action": action,
+            "notification": self.claim.entry.notification,
+            "agent": self.claim.entry.agent,
+            "attempt": self.claim.attempt_no,
+        }

@@ -1,0 +1,60 @@
+"""The one way to mark a row delivered.
+
+A row can change under us: the backend replaces the message of an undelivered thread update. So a
+row is not marked when a newer message of it is known, and is read again after it was marked:
+
+    t0  the turn answers message M1 of row N
+    t1  M2 arrives: N now names M2, and no poll has seen it
+    t2  we mark N: it will never be listed again
+    t3  we read N again, find M2, and put it as a carried delivery, which runs although N is marked
+
+Once marked a row cannot change any more, so t3 is the last word. A crash after t2 repeats the
+reading, because the journal says that marking was begun.
+"""
+
+import logging
+
+from dispatcher.domain.delivery import entry_of
+from dispatcher.domain.errors import RowGone
+from dispatcher.domain.journal import Stage
+from dispatcher.domain.notification import Kind
+from dispatcher.flows.desk import Attempt
+
+_log = logging.getLogger(__name__)
+
+
+def mark(attempt: Attempt) -> None:
+    """Mark the row of the claimed delivery, unless a newer message of it is known.
+
+    The journal's stage becomes ``MARKING``, or stays ``DYING``; its outcome must be set before.
+
+    Raises:
+        LeaseLost: The claim is gone.
+        BackendError: The row may or may not be marked; run this again.
+    """
+    claim, desk = attempt.claim, attempt.desk
+    stage = Stage.DYING if attempt.journal.stage is Stage.DYING else Stage.MARKING
+    attempt.journal = attempt.journal.evolve(stage=stage)
+    newest_ms = desk.mailboxes.journal(claim, attempt.journal)
+    if newest_ms > claim.entry.created_at_ms:
+        return
+    attempt.hold.check()
+    try:
+        desk.backend.mark_delivered(claim.entry.notification)
+    except RowGone:
+        return
+    if claim.entry.kind is Kind.THREAD_UPDATE:
+        _carry_newer(attempt)
+
+
+def _carry_newer(attempt: Attempt) -> None:
+    entry, desk = attempt.claim.entry, attempt.desk
+    context = desk.backend.fetch_context(entry.notification)
+    if context is None or context.notification.message == entry.message:
+        return
+    put = desk.mailboxes.put([entry_of(context.notification, is_carried=True)])
+    desk.bell.ring(put.to_ring)
+    _log.info(
+        "a newer message came in while its row was marked; it gets a turn of its own",
+        extra=attempt.fields("put"),
+    )

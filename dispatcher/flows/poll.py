@@ -1,0 +1,60 @@
+"""Look once at the backend, put what is new into mailboxes, ring."""
+
+import logging
+from dataclasses import dataclass
+
+from dispatcher.domain.delivery import entry_of
+from dispatcher.ports import Backend, Bell, Mailboxes, Tally
+
+MOST_ROWS = 500
+"""The backend lists no more at once."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """What one look found.
+
+    Attributes:
+        listed: Rows that the backend sent, most of them known already while they are in work.
+        added: Deliveries that were new.
+        is_full: The page was as long as it may be, so there may be more: look again at once.
+    """
+
+    listed: int
+    added: int
+    is_full: bool
+
+
+def poll_once(
+    *, backend: Backend, mailboxes: Mailboxes, bell: Bell, tally: Tally, list_limit: int
+) -> Polled:
+    """List undelivered rows and put the new ones.
+
+    The limit grows by what is known and not settled, so that rows in work never hide new ones.
+
+    Raises:
+        BackendError: The rows could not be listed.
+        StoreError: They could not be put; the next poll brings them again.
+    """
+    limit = min(MOST_ROWS, list_limit + mailboxes.stats().open)
+    page = backend.list_undelivered(limit=limit)
+    for name, problem in page.malformed:
+        _log.warning(
+            "a listed notification cannot be read and is left alone: %s",
+            problem,
+            extra={"action": "poll", "notification": name},
+        )
+    put = mailboxes.put([entry_of(row) for row in page.rows])
+    bell.ring(put.to_ring)
+    tally.polled(listed=page.listed, added=put.added, malformed=len(page.malformed))
+    if put.added:
+        _log.info(
+            "%d new deliveries among %d listed notifications",
+            put.added,
+            page.listed,
+            extra={"action": "put"},
+        )
+    is_full = page.listed >= limit and put.added > 0
+    return Polled(listed=page.listed, added=put.added, is_full=is_full)

@@ -1,0 +1,25 @@
+"""Take back what the dead held, wake what is due, ring for who waits."""
+
+import logging
+
+from dispatcher.ports import Bell, Mailboxes, Swept, Tally
+
+_log = logging.getLogger(__name__)
+
+
+def sweep_once(*, mailboxes: Mailboxes, bell: Bell, tally: Tally) -> Swept:
+    """Sweep the store once and ring.
+
+    Raises:
+        StoreError: Redis could not be reached; the next sweep makes up for it.
+    """
+    swept = mailboxes.sweep()
+    bell.ring(swept.to_ring)
+    tally.swept(swept)
+    if swept.expired:
+        _log.warning(
+            "%d claims were taken back: their workers died or froze; others go on with them",
+            swept.expired,
+            extra={"action": "sweep"},
+        )
+    return swept

@@ -1,0 +1,114 @@
+"""From a stored reply to the thread: judge, post, move the task on, mark."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from dispatcher.domain.delivery import Outcome, Resting, Settled, Spent
+from dispatcher.domain.errors import BackendError, RowGone
+from dispatcher.domain.ids import NOTHING, NotificationId, TaskId, derived_key
+from dispatcher.domain.journal import Stage
+from dispatcher.domain.reply import NOTHING_USABLE, Reply, Said, judge
+from dispatcher.domain.retry import ASKS_FOR_A_REPLY, Cause, backoff
+from dispatcher.flows.desk import Attempt
+from dispatcher.flows.mark import mark
+
+CUT_OFF_NOTE = "_(The reply ends here: the model reached its output limit.)_"
+
+_log = logging.getLogger(__name__)
+
+
+def write_back(attempt: Attempt, reply: Reply) -> Outcome:
+    """Bring a stored reply to its end: into the thread, or to silence.
+
+    Raises:
+        BackendError: A step did not succeed; the next attempt goes on from the journal.
+        LeaseLost: The claim is gone.
+    """
+    said = judge(reply.text, is_answer_to_agent=attempt.journal.is_answer_to_agent)
+    if said is Said.TEXT:
+        return _answer(attempt, reply)
+    if said in NOTHING_USABLE and attempt.journal.is_required:
+        if attempt.claim.unanswered + 1 < ASKS_FOR_A_REPLY:
+            return _ask_again(attempt)
+        _log.warning(
+            "no usable reply after %d asks; the notification is marked without an answer",
+            ASKS_FOR_A_REPLY,
+            extra=attempt.fields("settle"),
+        )
+        return finish(attempt, "no_reply")
+    return finish(attempt, said.value)
+
+
+def finish(attempt: Attempt, outcome: str) -> Outcome:
+    """Mark the row and settle the delivery with an outcome."""
+    attempt.journal = attempt.journal.evolve(outcome=outcome)
+    mark(attempt)
+    return Settled(outcome=outcome)
+
+
+def _ask_again(attempt: Attempt) -> Outcome:
+    attempt.write(attempt.journal.evolve(stage=Stage.ASKED, reply=None))
+    _log.info(
+        "no usable reply, ask %d of %d: asked again",
+        attempt.claim.unanswered + 1,
+        ASKS_FOR_A_REPLY,
+        extra=attempt.fields("judge"),
+    )
+    delay = backoff(attempt.claim.unanswered + 1, attempt.desk.bounds)
+    return Resting(delay=delay, cause=Cause.NO_REPLY, spends=Spent.UNANSWERED)
+
+
+def _answer(attempt: Attempt, reply: Reply) -> Outcome:
+    entry = attempt.claim.entry
+    if entry.task is None:
+        _log.info(
+            "a reply to a notification without a task has no thread to go to",
+            extra=attempt.fields("write_back"),
+        )
+        return finish(attempt, "answered_without_task")
+    try:
+        _post(attempt, entry.task, reply)
+    except RowGone:
+        return Settled(outcome="gone")
+    if attempt.journal.starts_work:
+        _start_work(attempt, entry.task)
+    return finish(attempt, "answered")
+
+
+def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
+    claim, desk = attempt.claim, attempt.desk
+    is_first = claim.row_key_user in {None, claim.delivery}
+    key = claim.entry.notification if is_first else _follow_up_key(attempt)
+    attempt.write(attempt.journal.evolve(stage=Stage.POSTING, post_key=key), uses_row_key=is_first)
+    attempt.hold.check()
+    message = desk.backend.post_message(
+        agent=claim.entry.agent, task=task, content=_text_of(reply), key=key
+    )
+    attempt.journal = attempt.journal.evolve(message=message)
+    created = datetime.fromtimestamp(claim.entry.created_at_ms / 1000, UTC)
+    wait = max(desk.clock.now() - created, timedelta(0))
+    desk.tally.replied(wait=wait)
+    _log.info(
+        "the reply is in the thread, %.1f s after the notification",
+        wait.total_seconds(),
+        extra=attempt.fields("write_back"),
+    )
+
+
+def _follow_up_key(attempt: Attempt) -> NotificationId | None:
+    entry = attempt.claim.entry
+    return derived_key(entry.notification, entry.message or NOTHING, "reply")
+
+
+def _text_of(reply: Reply) -> str:
+    text = reply.text.strip()
+    return f"{text}\n\n{CUT_OFF_NOTE}" if reply.is_incomplete else text
+
+
+def _start_work(attempt: Attempt, task: TaskId) -> None:
+    """Move an assigned task on; whatever prevents it is no reason to fail the delivery."""
+    attempt.hold.check()
+    try:
+        attempt.desk.backend.start_work(agent=attempt.claim.entry.agent, task=task)
+    except BackendError as error:
+        _log.warning("the task was not moved on: %s", error, extra=attempt.fields("start_work"))

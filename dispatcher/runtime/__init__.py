@@ -1,0 +1,1 @@
+"""The runtime process: supervised loops and the web app beside them."""

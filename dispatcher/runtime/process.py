@@ -1,0 +1,95 @@
+"""The runtime process: put together, run until told to stop, take apart."""
+
+import logging
+import signal
+import threading
+from datetime import timedelta
+from types import FrameType
+from typing import Final
+
+from waitress.server import create_server
+
+from dispatcher.adapters.metrics import StoreCollector
+from dispatcher.runtime.loops import GatewayWatch, LimitsKeeper, Poller, Sweeper
+from dispatcher.runtime.supervisor import Loop, Round, Supervisor
+from dispatcher.runtime.vitals import Vitals
+from dispatcher.settings import Settings
+from dispatcher.web.app import build_app
+from dispatcher.wiring import Parts, wire
+
+_THREADS: Final = 24
+_STOP_WITHIN: Final = timedelta(seconds=10)
+_RETRY: Final = timedelta(seconds=2)
+
+_log = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Run the runtime process until SIGTERM or SIGINT; return its exit code.
+
+    Raises:
+        OSError: The port cannot be bound.
+    """
+    stopping = threading.Event()
+
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        _log.info("stopping on %s", signal.Signals(signum).name, extra={"action": "stop"})
+        stopping.set()
+
+    # First of all: a stop during the start must be a clean one as well.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+    parts = wire(settings, threads=_THREADS)
+    parts.registry.register(StoreCollector(parts.mailboxes.stats))
+    vitals = Vitals(parts)
+    poller = Poller(parts, vitals)
+    poll_loop = _loop(parts, "poll", poller.round)
+
+    def wake() -> None:
+        poller.pace.quicken()
+        poll_loop.wake.set()
+
+    app = build_app(
+        vitals,
+        registry=parts.registry,
+        wake=wake,
+        console_token=settings.console_token,
+        sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
+    )
+    server = create_server(
+        app, host=settings.health_host, port=settings.health_port, threads=8, ident=None
+    )
+    web = threading.Thread(target=server.run, name="web", daemon=True)
+    supervisor = vitals.supervisor = Supervisor((
+        _loop(parts, "limits", LimitsKeeper(parts).round),
+        poll_loop,
+        _loop(parts, "sweep", Sweeper(parts).round),
+        _loop(parts, "gateway", GatewayWatch(parts, vitals).round),
+    ))  # fmt: skip
+    web.start()
+    supervisor.start()
+    _log.info(
+        "runtime %s serves account %s on http://%s:%d",
+        parts.version,
+        settings.account_id,
+        settings.health_host,
+        settings.health_port,
+        extra={"action": "start"},
+    )
+    stopping.wait()
+    supervisor.stop(within=_STOP_WITHIN)
+    server.close()
+    parts.close()
+    _log.info("stopped", extra={"action": "stop"})
+    return 0
+
+
+def _loop(parts: Parts, name: str, one_round: Round) -> Loop:
+    return Loop(
+        name,
+        one_round,
+        clock=parts.clock,
+        retry_after=_RETRY,
+        on_failure=parts.tally.failed,
+    )

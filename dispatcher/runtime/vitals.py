@@ -1,0 +1,166 @@
+"""What the runtime knows of its own health, and how it tells it."""
+
+import resource
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatcher.adapters.gateway import GatewayState
+from dispatcher.domain.errors import StoreError
+from dispatcher.domain.redact import short_error
+from dispatcher.ports import Stats
+from dispatcher.runtime.supervisor import Supervisor
+from dispatcher.wiring import Parts
+
+_RSS_UNIT = 1024
+"""Linux counts the resident set in KiB."""
+
+
+class Vitals:
+    """Facts noted by the loops, read by the web app. See ``dispatcher.web.app.Vitals``."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._started = parts.clock.monotonic()
+        self._last_poll: datetime | None = None
+        self._poll_failures = 0
+        self._last_error: tuple[datetime, str] | None = None
+        self._credentials: str | None = None
+        self._gateway = GatewayState(is_ready=False, version=None, problem="Not looked at yet.")
+        self.supervisor: Supervisor | None = None
+
+    def poll_succeeded(self) -> None:
+        """Note that the backend listed its rows."""
+        with self._lock:
+            self._last_poll = self._parts.clock.now()
+            self._poll_failures = 0
+            self._credentials = None
+
+    def poll_failed(self, error: Exception) -> None:
+        """Note that a poll did not succeed."""
+        with self._lock:
+            self._poll_failures += 1
+            self._last_error = (self._parts.clock.now(), short_error(str(error)))
+
+    def credentials_rejected(self, text: str) -> None:
+        """Note that the backend does not accept us."""
+        with self._lock:
+            self._credentials = short_error(text)
+
+    def gateway_seen(self, state: GatewayState) -> None:
+        """Note how the gateway is."""
+        with self._lock:
+            self._gateway = state
+
+    def stuck(self) -> tuple[str, ...]:
+        """Name the loops that make no progress; none is the sign of life."""
+        return self.supervisor.stuck() if self.supervisor else ()
+
+    def problems(self) -> tuple[str, ...]:
+        """Say in sentences what keeps this runtime from being ready."""
+        return self._problems(self._stats())
+
+    def _problems(self, stats: Stats | None) -> tuple[str, ...]:
+        found = [f"The loop {name} makes no progress." for name in self.stuck()]
+        if stats is None:
+            found.append("Redis cannot be reached.")
+        with self._lock:
+            if self._credentials is not None:
+                found.append(f"Convex rejects the credentials: {self._credentials}")
+            elif self._last_poll is None:
+                found.append("Convex has not been listed yet.")
+            elif self._parts.clock.now() - self._last_poll > self._longest_silence():
+                found.append("Convex could not be listed for three poll intervals.")
+            if not self._gateway.is_ready:
+                found.append(f"Gateway: {self._gateway.problem}")
+        return tuple(found)
+
+    def version(self) -> dict[str, str]:
+        """Return the answer of ``/version``."""
+        settings = self._parts.settings
+        return {
+            "runtimeServiceVersion": self._parts.version,
+            "openclawVersion": self._openclaw_version(),
+            "dropletId": settings.droplet_id,
+            "region": settings.droplet_region,
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Return the answer of ``/health``; times are Unix milliseconds."""
+        clock, settings = self._parts.clock, self._parts.settings
+        stats = self._stats()
+        problems = self._problems(stats)
+        return {
+            "status": "degraded" if problems else "healthy",
+            "problems": list(problems),
+            "uptime": round(clock.monotonic() - self._started, 1),
+            "versions": {
+                "runtimeService": self._parts.version,
+                "openclaw": self._openclaw_version(),
+            },
+            "infrastructure": {
+                "dropletId": settings.droplet_id,
+                "ipAddress": settings.droplet_ip,
+                "region": settings.droplet_region,
+            },
+            "gateway": {"running": self._gateway.is_ready, "problem": self._gateway.problem},
+            "delivery": self._delivery(),
+            "store": _store(stats),
+            "memory": {"rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT},
+            "timestamp": _ms(clock.now()),
+        }
+
+    def _delivery(self) -> dict[str, Any]:
+        settings = self._parts.settings
+        with self._lock:
+            failed_at, text = self._last_error or (None, None)
+            return {
+                "running": self._last_poll is not None,
+                "lastDelivery": _ms(self._last_poll),
+                "consecutiveFailures": self._poll_failures,
+                "lastErrorAt": _ms(failed_at),
+                "lastErrorMessage": text,
+                "config": {
+                    "maxConcurrentSessions": settings.delivery_max_concurrent_sessions,
+                    "streamTimeoutMs": settings.stream_timeout_ms,
+                    "contextFetchBatchSize": settings.delivery_context_fetch_batch_size,
+                    "listLimit": settings.delivery_list_limit,
+                    "intervalMs": settings.delivery_interval,
+                    "backoffBaseMs": settings.delivery_backoff_base_ms,
+                    "backoffMaxMs": settings.delivery_backoff_max_ms,
+                },
+            }
+
+    def _stats(self) -> Stats | None:
+        try:
+            return self._parts.mailboxes.stats()
+        except StoreError:
+            return None
+
+    def _longest_silence(self) -> timedelta:
+        # Never shorter than a failing backend needs for one time-out and one back-off.
+        return max(3 * timedelta(milliseconds=self._parts.settings.delivery_interval),
+                   timedelta(seconds=45))  # fmt: skip
+
+    def _openclaw_version(self) -> str:
+        configured = self._parts.settings.openclaw_version
+        return self._gateway.version or configured
+
+
+def _store(stats: Stats | None) -> dict[str, Any]:
+    if stats is None:
+        return {"running": False}
+    return {
+        "running": True,
+        "open": stats.open,
+        "inFlight": stats.claims,
+        "waiting": sum(stats.waiting),
+        "resting": stats.resting,
+        "dead": stats.dead,
+        "oldestWaitSeconds": round(stats.oldest_wait().total_seconds(), 1),
+    }
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""The human side: what people do on the board, as plain operations."""

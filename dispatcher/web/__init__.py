@@ -1,0 +1,1 @@
+"""What the outside sees: health, metrics, the wake-up call and a page."""

@@ -1,0 +1,114 @@
+"""The one place where ports meet adapters; opens them, closes them in reverse."""
+
+import os
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import metadata
+
+import redis
+from dramatiq.middleware import Middleware
+from prometheus_client import CollectorRegistry
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from dispatcher.adapters.bell import DramatiqBell, RingBroker, make_broker
+from dispatcher.adapters.clock import MachineClock
+from dispatcher.adapters.convex import ConvexBackend
+from dispatcher.adapters.gateway import OpenClawGateway
+from dispatcher.adapters.metrics import PrometheusTally
+from dispatcher.adapters.redis.connection import connect
+from dispatcher.adapters.redis.mailboxes import RedisMailboxes
+from dispatcher.domain.ids import AccountId
+from dispatcher.domain.retry import Bounds
+from dispatcher.settings import Settings
+
+_SPARE_CONNECTIONS = 8
+
+
+def package_version() -> str:
+    """Return the version of the installed package."""
+    return metadata.version("mission-control-dispatcher")
+
+
+def milliseconds(number: int) -> timedelta:
+    """Turn a setting into a duration."""
+    return timedelta(milliseconds=number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything that a process is put together from."""
+
+    settings: Settings
+    version: str
+    clock: MachineClock
+    registry: CollectorRegistry
+    tally: PrometheusTally
+    redis: redis.Redis
+    mailboxes: RedisMailboxes
+    broker: RingBroker
+    bell: DramatiqBell
+    backend: ConvexBackend
+    gateway: OpenClawGateway
+    bounds: Bounds
+    closing: ExitStack
+
+    def close(self) -> None:
+        """Close all connections, the last opened first."""
+        self.closing.close()
+
+
+def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...] = ()) -> Parts:
+    """Put a process together; nothing is sent yet.
+
+    Args:
+        settings: Checked.
+        threads: How many threads will use the parts at once; bounds the connections to Redis.
+        middleware: What a worker adds to the broker.
+    """
+    account = AccountId(settings.account_id)
+    clock, closing = MachineClock(), ExitStack()
+    client = connect(settings.redis_url, max_connections=threads + _SPARE_CONNECTIONS)
+    closing.callback(client.close)
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    version = settings.runtime_version or package_version()
+    mailboxes = RedisMailboxes(
+        client,
+        account=account,
+        lease=milliseconds(settings.delivery_lease_ms),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    broker = make_broker(client, account=account, middleware=middleware)
+    backend = ConvexBackend(url=settings.convex_url, account=account, token=settings.service_token)
+    closing.callback(backend.close)
+    gateway = OpenClawGateway(
+        url=settings.openclaw_gateway_url,
+        token=settings.gateway_bearer,
+        timeout=milliseconds(settings.openclaw_request_timeout_ms),
+        clock=clock,
+    )
+    closing.callback(gateway.close)
+    bounds = Bounds(
+        max_attempts=settings.delivery_max_attempts,
+        backoff_base=milliseconds(settings.delivery_backoff_base_ms),
+        backoff_max=milliseconds(settings.delivery_backoff_max_ms),
+    )
+    return Parts(
+        settings=settings,
+        version=version,
+        clock=clock,
+        registry=registry,
+        tally=PrometheusTally(registry, version=version),
+        redis=client,
+        mailboxes=mailboxes,
+        broker=broker,
+        bell=DramatiqBell(broker),
+        backend=backend,
+        gateway=gateway,
+        bounds=bounds,
+        closing=closing,
+    )

@@ -1,0 +1,58 @@
+"""Dramatiq middleware: drain first at a stop, then close the process's parts."""
+
+import logging
+import threading
+from datetime import timedelta
+
+from dramatiq import Broker, Worker
+from dramatiq.middleware import Middleware
+
+from dispatcher.wiring import Parts
+from workers.renewer import Renewer
+
+_log = logging.getLogger(__name__)
+
+
+class Lifecycle(Middleware):
+    """Lets running turns finish at a stop, and gives the rest back.
+
+    Timeline of a stop: no new claims from the first moment; running turns have the drain time to
+    finish; then their asks are closed, their deliveries rest for no time and their claims are
+    released, so that another worker takes over at once.
+    """
+
+    def __init__(self, *, drain: timedelta) -> None:
+        self._drain_s = drain.total_seconds()
+        self._draining = threading.Event()
+        self._parts: Parts | None = None
+        self._renewer: Renewer | None = None
+
+    def attach(self, parts: Parts, renewer: Renewer) -> None:
+        """Give it what it will drain and close."""
+        self._parts, self._renewer = parts, renewer
+
+    @property
+    def is_draining(self) -> bool:
+        """Say whether the process is about to stop and claims nothing more."""
+        return self._draining.is_set()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Stop claiming; close what still runs when the drain time is over."""
+        self._draining.set()
+        for consumer in worker.consumers.values():
+            # Or they would fetch rings that nobody answers any more.
+            consumer.pause()
+        running = self._renewer.running if self._renewer else 0
+        _log.info("draining: %d turns may finish", running, extra={"action": "drain"})
+        if self._renewer is not None:
+            closer = threading.Timer(self._drain_s, self._renewer.cancel_all)
+            closer.daemon = True
+            closer.start()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Close everything; the process ends now."""
+        if self._renewer is not None:
+            self._renewer.stop()
+        if self._parts is not None:
+            self._parts.close()
+        _log.info("stopped", extra={"action": "drain"})

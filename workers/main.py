@@ -1,0 +1,99 @@
+"""Boots one worker process; named on Dramatiq's command line as ``workers.main:boot``."""
+
+import errno
+import logging
+import sys
+from datetime import timedelta
+from typing import Final
+
+import dramatiq
+from dramatiq.middleware import TimeLimit
+from prometheus_client import CollectorRegistry, start_http_server
+
+from dispatcher.adapters.logs import set_up_logs
+from dispatcher.adapters.redis.connection import check_server
+from dispatcher.domain.errors import StoreUnavailable
+from dispatcher.flows.desk import Desk
+from dispatcher.prompts import template
+from dispatcher.settings import Settings, load_settings
+from dispatcher.wiring import milliseconds, wire
+from workers.actors import declare_actors
+from workers.lifecycle import Lifecycle
+from workers.renewer import Renewer
+
+_CEILING_MARGIN: Final = timedelta(minutes=2)
+
+_log = logging.getLogger(__name__)
+
+
+def boot() -> None:
+    """Wire the process and hand Dramatiq its broker.
+
+    The settings were checked by ``dispatcher worker`` before; what is wrong here is a defect.
+    """
+    settings = load_settings()
+    set_up_logs(level=settings.log_level, process="worker", stream=sys.stderr)
+    ceiling = claim_ceiling(settings)
+    lifecycle = Lifecycle(drain=milliseconds(settings.drain_ms))
+    parts = wire(
+        settings,
+        threads=settings.worker_threads,
+        middleware=(TimeLimit(time_limit=_ms(ceiling + _CEILING_MARGIN)), lifecycle),
+    )
+    renewer = Renewer(
+        parts.mailboxes,
+        clock=parts.clock,
+        lease=milliseconds(settings.delivery_lease_ms),
+        ceiling=ceiling,
+    )
+    lifecycle.attach(parts, renewer)
+    try:
+        check_server(parts.redis, allow_volatile=settings.allow_volatile_redis)
+        parts.mailboxes.open()
+    except StoreUnavailable as error:
+        _log.warning("%s; waiting for it", error, extra={"action": "start"})
+    desk = Desk(
+        backend=parts.backend,
+        gateway=parts.gateway,
+        mailboxes=parts.mailboxes,
+        bell=parts.bell,
+        holds=renewer,
+        tally=parts.tally,
+        clock=parts.clock,
+        bounds=parts.bounds,
+        templates=template,
+    )
+    declare_actors(
+        parts.broker, desk=desk, lifecycle=lifecycle, time_limit=ceiling + _CEILING_MARGIN
+    )
+    dramatiq.set_broker(parts.broker)
+    renewer.start()
+    _expose(parts.registry, settings)
+
+
+def claim_ceiling(settings: Settings) -> timedelta:
+    """Return how long a turn may take at most: every round may use the whole time-out."""
+    rounds = settings.delivery_max_tool_rounds + 1
+    return rounds * milliseconds(settings.openclaw_request_timeout_ms) + _CEILING_MARGIN
+
+
+def _expose(registry: CollectorRegistry, settings: Settings) -> None:
+    """Serve the metrics; several processes of one worker take the following ports."""
+    for port in range(settings.metrics_port, settings.metrics_port + settings.worker_processes):
+        try:
+            start_http_server(port, addr=settings.health_host, registry=registry)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            _log.info("metrics on port %d", port, extra={"action": "start"})
+            return
+    _log.warning(
+        "no metrics: the ports from METRICS_PORT %d on are in use",
+        settings.metrics_port,
+        extra={"action": "start"},
+    )
+
+
+def _ms(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)
