@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     delivery_max_concurrent_sessions: int = _number(
         10, 1, 100, "Turns at once over all workers; not above the gateway's maxConcurrent."
     )
-    delivery_max_concurrent_per_agent: int = _number(
+    delivery_max_concurrent_per_agent: int | None = _number(
         None, 1, 100, "Turns at once of one agent; half of the cap unless set."
     )
     delivery_max_attempts: int = _number(6, 1, 50, "Attempts until a delivery is dead.")
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     delivery_sweep_ms: int = _number(
         2_000, 200, 60_000, "How often dead claims are taken back.", "ms"
     )
-    delivery_stream_timeout_ms: int = _number(
+    delivery_stream_timeout_ms: int | None = _number(
         None, 5_000, 300_000, "Kept from the old runtime and shown in /health; no effect.", "ms"
     )
     delivery_context_fetch_batch_size: int = _number(
@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     )
     worker_processes: int = _number(1, 1, 64, "Processes of one `dispatcher worker`.")
     worker_threads: int = _number(32, 1, 1_000, "Threads of each process; one runs one turn.")
-    drain_timeout_ms: int = _number(
+    drain_timeout_ms: int | None = _number(
         None, 1_000, 3_600_000, "How long running turns may finish at a stop; the request "
         "time-out and 30 s unless set.", "ms",
     )  # fmt: skip
