@@ -1,8 +1,10 @@
 """Dramatiq middleware: drain first at a stop, then close the process's parts."""
 
 import logging
+import signal
 import threading
 from datetime import timedelta
+from types import FrameType
 
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
@@ -30,6 +32,20 @@ class Lifecycle(Middleware):
     def attach(self, parts: Parts, renewer: Renewer) -> None:
         """Give it what it will drain and close."""
         self._parts, self._renewer = parts, renewer
+
+    def drain_at_sigterm(self) -> None:
+        """Claim nothing more from the very signal on; Dramatiq itself hears of it a second later.
+
+        To be called in the main thread, after Dramatiq has set its own handler.
+        """
+        dramatiq_stops = signal.getsignal(signal.SIGTERM)
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            self._draining.set()
+            if callable(dramatiq_stops):
+                dramatiq_stops(signum, frame)
+
+        signal.signal(signal.SIGTERM, stop)
 
     @property
     def is_draining(self) -> bool:

@@ -47,6 +47,7 @@ def boot() -> None:
         ceiling=ceiling,
     )
     lifecycle.attach(parts, renewer)
+    lifecycle.drain_at_sigterm()
     try:
         check_server(parts.redis, allow_volatile=settings.allow_volatile_redis)
         parts.mailboxes.open()

@@ -29,7 +29,7 @@ OLDEST: Final = (2026, 7)
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _REQUEST_LIMIT: Final = 20 * 1024 * 1024
-_LOOK: Final = timedelta(seconds=5)
+_LOOK_S: Final = 5.0
 _LONGEST_WISH: Final = timedelta(minutes=10)
 _VERSION_S: Final = 60.0
 
@@ -122,7 +122,7 @@ class OpenClawGateway:
     def accepts_token(self) -> bool | None:
         """Say whether the gateway takes our token; None when it cannot be told."""
         try:
-            status = self._clients.mine().client.get("/v1/models", timeout=5.0).status_code
+            status = self._clients.mine().get("/v1/models", timeout_s=_LOOK_S).status_code
         except httpx.HTTPError:
             return None
         return {200: True, 401: False, 403: False}.get(status)
@@ -139,8 +139,7 @@ class OpenClawGateway:
             self._version_checked_at = now
 
     def _get(self, path: str) -> tuple[int, Any]:
-        client = self._clients.mine().client
-        response = client.get(path, timeout=_LOOK.total_seconds())
+        response = self._clients.mine().get(path, timeout_s=_LOOK_S)
         try:
             return response.status_code, response.json()
         except (ValueError, RecursionError):

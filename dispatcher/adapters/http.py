@@ -67,6 +67,10 @@ class ThreadClient:
         self.client = client
         self._socket: socket.socket | None = None
 
+    def get(self, path: str, *, timeout_s: float) -> httpx.Response:
+        """Send a small GET; it is traced, because a later exchange may reuse its connection."""
+        return self.client.get(path, timeout=timeout_s, extensions={"trace": self.note})
+
     def note(self, event: str, info: Mapping[str, Any]) -> None:
         """Listen to httpcore's trace for the connection that is used."""
         if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:

@@ -105,6 +105,9 @@ def _objection(context: Context) -> Reason | None:
     if task is not None and task.is_orchestrator_chat and notification.recipient_is_agent:
         # The chat belongs to the orchestrator alone, whatever the type and the status.
         return None if _is_orchestrator(context) else Reason.CHAT_OF_ORCHESTRATOR
+    if _is_own_message(context):
+        # An agent that mentions itself would answer itself for ever.
+        return Reason.OWN_MESSAGE
     match notification.kind:
         case Kind.THREAD_UPDATE:
             return _objection_to_thread_update(context)
@@ -120,8 +123,6 @@ def _objection_to_thread_update(context: Context) -> Reason | None:
     message = context.message
     if message is None or message.author_type != "agent":
         return None
-    if message.author_id == context.notification.recipient:
-        return Reason.OWN_MESSAGE
     by_orchestrator = message.author_id == context.orchestrator
     if _is_orchestrator(context) or _is_involved(context):
         if context.source_kind is not Kind.THREAD_UPDATE:
@@ -145,6 +146,15 @@ def _objection_to_status_change(context: Context) -> Reason | None:
 def _is_orchestrator(context: Context) -> bool:
     return context.orchestrator is not None and (
         context.notification.recipient == context.orchestrator
+    )
+
+
+def _is_own_message(context: Context) -> bool:
+    message = context.message
+    return (
+        message is not None
+        and message.author_type == "agent"
+        and message.author_id == context.notification.recipient
     )
 
 

@@ -20,7 +20,6 @@ from dispatcher.flows.desk import Attempt, Desk
 from dispatcher.flows.mark import mark
 from dispatcher.flows.turn import ask, look
 from dispatcher.flows.write_back import finish, write_back
-from dispatcher.ports import Hold
 
 _log = logging.getLogger(__name__)
 
@@ -41,15 +40,16 @@ def deliver(hint: ConversationId, *, desk: Desk) -> NotClaimed | None:
     claim = desk.mailboxes.claim(hint)
     if isinstance(claim, NotClaimed):
         return claim
-    with desk.holds.hold(claim) as hold:
-        _work(claim, hold, desk)
+    _work(claim, desk)
     return None
 
 
-def _work(claim: Claim, hold: Hold, desk: Desk) -> None:
-    attempt = Attempt(desk=desk, claim=claim, hold=hold, journal=Journal())
+def _work(claim: Claim, desk: Desk) -> None:
+    attempt = Attempt(desk=desk, claim=claim, journal=Journal())
     try:
-        outcome = _run(attempt)
+        with desk.holds.hold(claim) as attempt.hold:
+            outcome = _run(attempt)
+        # Not renewed any more: settling ends the claim, and a renewal after it looks like a loss.
         rings = desk.mailboxes.settle(attempt.claim, outcome)
     except LeaseLost as error:
         _log.warning(

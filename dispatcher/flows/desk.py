@@ -1,6 +1,6 @@
 """What a delivery needs at hand, and the state of one attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dispatcher.domain.delivery import Claim
 from dispatcher.domain.journal import Journal
@@ -30,14 +30,15 @@ class Attempt:
 
     Attributes:
         claim: Changes when a newer message of the row is bound to the delivery.
+        hold: Keeps the claim alive; entered right after the claim.
         journal: The record as it was last written.
         has_begun: People see the agent typing.
     """
 
     desk: Desk
     claim: Claim
-    hold: Hold
     journal: Journal
+    hold: Hold = field(init=False)
     has_begun: bool = False
 
     def write(self, journal: Journal, *, uses_row_key: bool = False) -> None:

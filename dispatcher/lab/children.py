@@ -1,5 +1,6 @@
 """Child processes: started with exactly the environment they need, ended by their own id."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -9,7 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process when the one that started it is gone, however it went.
+
+    To be run in a child right after the fork. Elsewhere than on Linux it does nothing.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Child:
@@ -44,6 +56,7 @@ class Child:
                 stderr=log,
                 text=True,
                 start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - it only sets a flag of the kernel
             )
         return self
 

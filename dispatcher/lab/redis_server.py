@@ -10,6 +10,7 @@ from typing import Self
 import redis
 
 from dispatcher.domain.errors import DispatcherError
+from dispatcher.lab.children import die_with_parent
 
 _START_S = 10.0
 
@@ -98,6 +99,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - it only sets a flag of the kernel
         )
         self._await_answer()
         return self

@@ -47,6 +47,7 @@ class Stack:
         self.sandbox: dict[str, Any] = {}
         self.runtime: Child | None = None
         self.workers: list[Child] = []
+        self._metrics_ports: list[int] = []
         self._worker_count = workers
 
     @property
@@ -74,19 +75,20 @@ class Stack:
         return self
 
     def stop(self) -> None:
-        """Stop everything that was started, workers first, and wait for the end of each."""
-        for worker in self.workers:
-            worker.terminate()
-        for child in (*self.workers, self.runtime, self._sandbox):
-            if child is not None:
-                child.stop(within_s=_DRAIN_MS / 1000 + 5)
+        """Stop everything that was started, our processes first, and wait for the end of each."""
+        ours = [child for child in (*self.workers, self.runtime) if child is not None]
+        for child in ours:
+            child.terminate()
+        for child in (*ours, *([self._sandbox] if self._sandbox else [])):
+            child.stop(within_s=_DRAIN_MS / 1000 + 5)
         if self.redis is not None:
             self.redis.stop()
         self._client.close()
 
     def add_worker(self) -> Child:
         """Start one more worker process."""
-        settings = self.settings | {"METRICS_PORT": str(free_port())}
+        self._metrics_ports.append(free_port())
+        settings = self.settings | {"METRICS_PORT": str(self._metrics_ports[-1])}
         name = f"worker{len(self.workers) + 1}"
         worker = Child(name, ("dispatcher", "worker"), folder=self._folder, settings=settings)
         self.workers.append(worker.start())
@@ -98,6 +100,10 @@ class Stack:
             "runtime", ("dispatcher", "run"), folder=self._folder, settings=self.settings
         ).start()
         return self.runtime
+
+    def worker_metrics_url(self, number: int) -> str:
+        """Return where a worker serves its metrics."""
+        return f"http://127.0.0.1:{self._metrics_ports[number]}/metrics"
 
     def human(self, operation: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
         """Act as the sandbox's person; see its human side for the operations."""

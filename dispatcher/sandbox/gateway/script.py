@@ -61,8 +61,11 @@ def text_to_respond_to(prompt: str) -> str:
 
 
 def echo(prompt: str) -> str:
-    """Quote the latest message in one short sentence, without its markers."""
-    plain = _without_markers(text_to_respond_to(prompt))
+    """Quote the latest message in one short sentence, without its markers and mentions.
+
+    A mention in the answer would notify an agent, whose echo would mention it again, for ever.
+    """
+    plain = _without_markers(text_to_respond_to(prompt)).replace("@", "")
     return f"Done: {' '.join(plain.split())[:ECHO_CHARACTERS]}" if plain.strip() else "Done."
 
 
