@@ -21,7 +21,6 @@ from dispatcher.settings import given_parts
 
 _SAMPLE = "@engineer hello! Can you see this?"
 _PORT = 3001
-_ONCE_LIMIT_S = 60.0
 
 
 @click.command()
@@ -33,8 +32,12 @@ _ONCE_LIMIT_S = 60.0
     "--delay", type=click.FloatRange(0, 600), default=0.5, show_default=True,
     help="How long the sandbox's agents think, in seconds.",
 )  # fmt: skip
+@click.option(
+    "--wait", type=click.FloatRange(1, 3600), default=60, show_default=True,
+    help="How long to wait for the reply, in seconds.",
+)  # fmt: skip
 @without_tracebacks
-def dev(once: str | None, port: int | None, delay: float) -> int:
+def dev(once: str | None, port: int | None, delay: float, wait: float) -> int:
     r"""Run everything on this machine: Redis, a sandbox, the runtime and a worker.
 
     The sandbox stands in for Convex and for the gateway. Any part is replaced by a real one when
@@ -63,8 +66,8 @@ def dev(once: str | None, port: int | None, delay: float) -> int:
             return Exit.FAILED
         try:
             if once is not None:
-                return _tell_once(stack, once)
-            return _stay(stack, Path(folder), interrupted)
+                return _tell_once(stack, once, limit_s=wait)
+            return _stay(stack, Path(folder), interrupted, limit_s=wait)
         except KeyboardInterrupt:
             return Exit.OK if once is None else Exit.FAILED
         finally:
@@ -72,7 +75,7 @@ def dev(once: str | None, port: int | None, delay: float) -> int:
             stack.stop()
 
 
-def _stay(stack: Stack, folder: Path, interrupted: threading.Event) -> int:
+def _stay(stack: Stack, folder: Path, interrupted: threading.Event, *, limit_s: float) -> int:
     click.echo(f"\n  Page       {stack.url}/")
     click.echo(f"  Health     {stack.url}/health")
     click.echo(f"  Metrics    {stack.url}/metrics")
@@ -81,7 +84,7 @@ def _stay(stack: Stack, folder: Path, interrupted: threading.Event) -> int:
     click.echo(f"  Gateway    {stack.settings['OPENCLAW_GATEWAY_URL']}{_mark('gateway', stack)}")
     click.echo(f"  Logs       {folder}/*.log\n")
     if stack.has_sandbox:
-        _tell_once(stack, _SAMPLE)
+        _tell_once(stack, _SAMPLE, limit_s=limit_s)
     click.echo("\nCtrl-C stops everything.")
     while not interrupted.wait(0.5):
         for child in (stack.runtime, *stack.workers):
@@ -91,13 +94,13 @@ def _stay(stack: Stack, folder: Path, interrupted: threading.Event) -> int:
     return Exit.OK
 
 
-def _tell_once(stack: Stack, text: str) -> int:
+def _tell_once(stack: Stack, text: str, *, limit_s: float) -> int:
     """Post a message and print each step; say where it stuck when no reply comes."""
     began = time.monotonic()
     click.echo(f"  0.0 s  Alex: {text}")
     message = stack.human("post_message", task=stack.sandbox["taskId"], content=text)
     has_reply, last = False, "the message was posted"
-    for step in follow(stack, message, limit_s=_ONCE_LIMIT_S):
+    for step in follow(stack, message, limit_s=limit_s):
         has_reply = has_reply or step.is_reply
         last = step.text
         click.echo(f"{time.monotonic() - began:5.1f} s  {step.text}")
