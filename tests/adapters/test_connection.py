@@ -105,12 +105,14 @@ def test_errors_are_ours_and_quote_nothing(redis_client: redis.Redis) -> None:
 
 def test_a_wrong_password_is_not_shown(client_of, private: RedisServer) -> None:
     """Neither the one in the URL nor the one that is wanted."""
+    client_of(private.url).config_set("requirepass", "swordfish")
     client = client_of(f"redis://:hunter2@127.0.0.1:{private.port}/0")
 
     with pytest.raises(StoreUnavailable) as raised, translated_errors():
         client.ping()
 
     assert "hunter2" not in str(raised.value)
+    assert "swordfish" not in str(raised.value)
 
 
 def test_an_exhausted_pool_is_unavailable(client_of, private: RedisServer) -> None:

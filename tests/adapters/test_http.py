@@ -73,10 +73,10 @@ def test_closing_ends_an_exchange_that_waits(
 def test_closing_works_on_a_connection_that_another_request_opened(
     raw: Callable[[Play], RawServer], clients_of: Callable[[str], ThreadClients]
 ) -> None:
-    """A look at the gateway may have opened it, without any trace of ours."""
+    """A look at the gateway may have opened it."""
     server = raw(hang_on_post)
     mine = clients_of(server.url).mine()
-    mine.client.get("/readyz")
+    mine.get("/readyz", timeout_s=5)
     exchange = Exchange(mine)
 
     def close() -> None:

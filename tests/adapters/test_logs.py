@@ -21,7 +21,6 @@ LEAKS = [
     f"serviceToken: '{SECRET}'",
     json.dumps({"accountId": "acc", "serviceToken": SECRET, "limit": 5}),
     repr({"token": SECRET}),
-    json.dumps({"args": json.dumps({"token": SECRET})}),
     f"Authorization: Bearer {SECRET}",
     f'{{"Authorization": "Bearer {SECRET}"}}',
     f"http://user:{SECRET}@redis:6379/0",

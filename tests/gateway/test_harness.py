@@ -4,14 +4,13 @@ One gateway serves all tests here, each with sessions of its own: a start costs 
 """
 
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from tests.gateway.harness import RealGateway
 from tests.gateway.install import HOME, ensure_installed
-from tests.gateway.model import Manner, ScriptedModel
+from tests.gateway.model import Manner
 from tests.gateway.model import text_of as model_text_of
 
 # The first test of a machine also pays for the installation.
@@ -23,20 +22,6 @@ TOOL = {
     "description": "Set the status",
     "parameters": {"type": "object", "properties": {"status": {"type": "string"}}},
 }
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel() as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
-def gateway(model, tmp_path_factory) -> Iterator[RealGateway]:
-    folder = tmp_path_factory.mktemp("gateway")
-    with RealGateway(folder, model_url=model.url) as gateway:
-        print(f"\nready after {gateway.started_in_s:.1f} s")
-        yield gateway
 
 
 def ask(gateway, text, key, **more):
@@ -110,10 +95,10 @@ def test_a_wrong_token_is_refused_without_a_response_object(gateway):
 
 
 def test_an_error_of_the_provider_comes_as_a_response_object(gateway, model):
-    # The writer alone is used here: its provider key rests for a while afterwards.
-    model.behave("writer", Manner(status=401))
+    # An agent that no other test uses: its provider key rests for a while afterwards.
+    model.behave("outcast", Manner(status=401))
 
-    response = ask(gateway, "hello", "agent:writer:task:t1")
+    response = ask(gateway, "hello", "agent:outcast:task:t1")
 
     assert response.status_code == 401
     assert response.json()["status"] == "failed"

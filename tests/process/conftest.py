@@ -6,17 +6,9 @@ from pathlib import Path
 import pytest
 
 from dispatcher.lab.stack import Stack
+from tests.process.facts import QUICK
 
 StartStack = Callable[..., Stack]
-
-QUICK = {
-    "DELIVERY_BACKOFF_BASE_MS": "1000",
-    "DELIVERY_FAST_INTERVAL": "200",
-    "DELIVERY_SWEEP_MS": "200",
-    "DELIVERY_LEASE_MS": "3000",
-    "DELIVERY_MAX_CONCURRENT_PER_AGENT": "10",
-    "WORKER_THREADS": "16",
-}
 
 
 @pytest.fixture

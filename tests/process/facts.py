@@ -1,4 +1,4 @@
-"""What the ledgers of a stack tell: replies, rows, and whether turns overlapped."""
+"""Quick settings for stacks, and what their ledgers tell."""
 
 from collections import Counter, defaultdict
 from itertools import pairwise
@@ -6,6 +6,16 @@ from typing import Any
 
 from dispatcher.lab.stack import Stack
 from tests.waiting import until
+
+QUICK = {
+    "DELIVERY_BACKOFF_BASE_MS": "1000",
+    "DELIVERY_FAST_INTERVAL": "200",
+    "DELIVERY_SWEEP_MS": "200",
+    "DELIVERY_LEASE_MS": "3000",
+    "DELIVERY_MAX_CONCURRENT_PER_AGENT": "10",
+    "WORKER_THREADS": "16",
+}
+"""Settings that make a stack notice and retry within seconds."""
 
 
 def rows_for_agents(stack: Stack, agent: str = "engineer") -> list[dict[str, Any]]:

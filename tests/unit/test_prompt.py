@@ -71,12 +71,13 @@ def told(found: Context, *, may_stay_silent: bool = False, is_repeated: bool = F
     )  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(found=evil_contexts)
 def test_no_foreign_text_can_forge_a_delimiter(found: Context) -> None:
     assert DELIMITER.findall(build_prompt(found, template)) == OURS
 
 
+@settings(max_examples=40)
 @given(found=evil_contexts)
 def test_no_name_can_put_a_line_into_the_instructions(found: Context) -> None:
     text, plain = told(found), told(context())
@@ -85,6 +86,7 @@ def test_no_name_can_put_a_line_into_the_instructions(found: Context) -> None:
     assert DELIMITER.findall(text) == []
 
 
+@settings(max_examples=40)
 @given(found=evil_contexts)
 def test_control_characters_are_gone(found: Context) -> None:
     for text in (build_prompt(found, template), told(found)):

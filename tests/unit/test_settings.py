@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -24,15 +22,15 @@ REQUIRED = {
 }
 NAMES = tuple(REQUIRED)
 
-Read = Callable[..., Settings]
-
 
 def read_with(**variables: str | None) -> Settings:
     """Read the settings from exactly these variables beside the required ones."""
-    given_ones = {
-        name: value for name, value in (REQUIRED | variables).items() if value is not None
-    }
-    with patch.dict(os.environ, given_ones, clear=True):
+    with pytest.MonkeyPatch.context() as machine:
+        for name in list(os.environ):
+            machine.delenv(name)
+        for name, value in (REQUIRED | variables).items():
+            if value is not None:
+                machine.setenv(name, value)
         return load_settings(None)
 
 
@@ -68,12 +66,9 @@ def test_items_1_to_3_without_settings_it_ends_with_78_and_names_all_three(tmp_p
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("blank", [None, "", '""', "''", "  ", "' "])
+@pytest.mark.parametrize("blank", [None, "", '""', "''", "  "])
 @pytest.mark.parametrize("name", NAMES)
 def test_items_1_to_3_a_blank_value_is_as_good_as_none(name: str, blank: str | None) -> None:
-    if blank == "' ":
-        pytest.skip("an unbalanced quote is a value; see item 9")
-
     problems = problems_of(**{name: blank})
 
     assert any(problem.startswith(f"{name} is not set") for problem in problems)
@@ -220,7 +215,7 @@ def test_item_11_a_good_or_blank_number_needs_no_warning(text: str) -> None:
     assert read.notes == ()
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(number=st.integers() | st.integers(-(10**40), 10**40))
 def test_item_11_any_whole_number_is_moved_to_the_nearest_bound(number: int) -> None:
     read = read_with(DELIVERY_INTERVAL=str(number))
@@ -441,7 +436,7 @@ prefixes = st.lists(token_parts, max_size=5).map("_".join)
 LONG_SECRET = "5ecre7" * 8
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     prefix=prefixes,
     glue=st.sampled_from(["_", "", " ", "-"]),
