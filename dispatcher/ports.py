@@ -118,8 +118,13 @@ class Hold(Protocol):
 class Holds(Protocol):
     """Keeps the claims of this process alive."""
 
-    def hold(self, claim: Claim) -> AbstractContextManager[Hold]:
-        """Renew the claim's lease until the block ends."""
+    def hold(self, claim: Claim, *, since: float) -> AbstractContextManager[Hold]:
+        """Renew the claim's lease until the block ends.
+
+        Args:
+            claim: Just claimed.
+            since: When the claim was asked for, by the monotonic clock: its lease may run since.
+        """
         ...
 
 

@@ -38,13 +38,14 @@ class Renews(Protocol):
 class HeldClaim:
     """See ``dispatcher.ports.Hold``."""
 
-    def __init__(self, claim: Claim, *, clock: Clock, good_for: timedelta) -> None:
+    def __init__(self, claim: Claim, *, clock: Clock, good_for: timedelta, since: float) -> None:
         self.claim = claim
         self._clock = clock
         self._good_for_s = good_for.total_seconds()
         self._lock = threading.Lock()
-        self._confirmed = clock.monotonic()
+        self._confirmed = since
         self._is_lost = False
+        self._is_cancelled = False
         self._cancel: Callable[[], None] | None = None
 
     def check(self) -> None:
@@ -68,6 +69,7 @@ class HeldClaim:
     def cancel(self) -> None:
         """Close what runs under the claim, without giving the claim up."""
         with self._lock:
+            self._is_cancelled = True
             if self._cancel is not None:
                 self._cancel()
 
@@ -76,8 +78,9 @@ class HeldClaim:
         """See ``Hold.on_loss``."""
         with self._lock:
             self._cancel = cancel
-        if self._is_lost:
-            cancel()
+            # Between two asks of a turn nothing could be closed: now it can.
+            if self._is_cancelled:
+                cancel()
         try:
             yield
         finally:
@@ -99,6 +102,7 @@ class Renewer:
         self._lock = threading.Lock()
         self._held: dict[str, HeldClaim] = {}
         self._stopped = threading.Event()
+        self._all_cancelled = False
 
     def start(self) -> None:
         """Start the renewing and the watching thread; both end with the process or ``stop``."""
@@ -116,11 +120,14 @@ class Renewer:
             return len(self._held)
 
     @contextmanager
-    def hold(self, claim: Claim) -> Iterator[HeldClaim]:
+    def hold(self, claim: Claim, *, since: float) -> Iterator[HeldClaim]:
         """See ``Holds.hold``."""
-        held = HeldClaim(claim, clock=self._clock, good_for=self._good_for)
+        held = HeldClaim(claim, clock=self._clock, good_for=self._good_for, since=since)
         with self._lock:
             self._held[claim.token] = held
+            is_late = self._all_cancelled
+        if is_late:
+            held.cancel()
         try:
             yield held
         finally:
@@ -129,7 +136,9 @@ class Renewer:
                 del self._held[claim.token]
 
     def cancel_all(self) -> None:
-        """Close all asks; their turns end and give their claims back."""
+        """Close all asks, now and later; their turns end and give their claims back."""
+        with self._lock:
+            self._all_cancelled = True
         for held in self._snapshot():
             held.cancel()
 
@@ -163,9 +172,17 @@ class Renewer:
 
     def _renew_for_ever(self) -> None:
         while not self._stopped.wait(self._every_s):
-            self.renew_once()
+            _guarded(self.renew_once)
 
     def _watch(self) -> None:
         # A thread of its own: a renewal may hang in Redis for longer than the lease lives.
         while not self._stopped.wait(_TICK_S):
-            self.watch_once()
+            _guarded(self.watch_once)
+
+
+def _guarded(step: Callable[[], None]) -> None:
+    """Run a step; a defect in one must not end the thread that all leases depend on."""
+    try:
+        step()
+    except Exception:  # noqa: BLE001
+        _log.exception("a lease step failed by a defect", extra={"action": "renew"})

@@ -11,6 +11,7 @@ from typing import Any, Final
 from dispatcher.domain import errors
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.reply import Reply, ToolCall, Usage
+from dispatcher.domain.text import without_lone_surrogates
 
 BODY_LIMIT: Final = 32 * 1024 * 1024
 _BILLING_REST: Final = timedelta(minutes=10)
@@ -45,7 +46,7 @@ def _read_success(body: Any) -> Reply:  # noqa: ANN401 - JSON
     if not isinstance(body, dict):
         raise errors.AskFailed("the gateway answered 2xx with something that is not JSON")
     status = body.get("status")
-    if status not in {"completed", "incomplete", None} or body.get("error"):
+    if status not in ("completed", "incomplete", None) or body.get("error"):
         raise errors.AskFailed(f"the run failed inside a 2xx: {_message_of(body) or status}")
     output = body.get("output")
     if not isinstance(output, list):
@@ -53,7 +54,7 @@ def _read_success(body: Any) -> Reply:  # noqa: ANN401 - JSON
     items = [item for item in output if isinstance(item, dict)]
     calls = tuple(call for call in map(_read_call, items) if call is not None)
     return Reply(
-        text="\n\n".join(text for text in map(_read_text, items) if text).strip(),
+        text=without_lone_surrogates("\n\n".join(filter(None, map(_read_text, items)))).strip(),
         tool_calls=calls,
         # Older gateways say "incomplete" when the model called a tool: nothing was cut then.
         is_incomplete=status == "incomplete" and not calls,

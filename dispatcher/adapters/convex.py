@@ -206,7 +206,7 @@ def _parsed(action: str, content: bytes) -> dict[str, Any]:
         answer = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise errors.BackendGarbled(f"{action}: the answer is not JSON") from error
-    if not isinstance(answer, dict) or answer.get("status") not in {"success", "error"}:
+    if not isinstance(answer, dict) or answer.get("status") not in ("success", "error"):
         raise errors.BackendGarbled(f"{action}: the answer has no status")
     return answer
 
@@ -216,6 +216,9 @@ def _function_error(action: str, message: object) -> errors.BackendError:
     text = message if isinstance(message, str) else ""
     if not text or _REDACTED.fullmatch(text):
         return errors.BackendRedacted(f"{action}: refused without a reason")
+    if "ArgumentValidationError" in text:
+        # It quotes the arguments, an agent's words among them: they must not choose the family.
+        return errors.BackendRefused(f"{action}: {short_error(text)}")
     families: tuple[tuple[tuple[str, ...], type[errors.BackendError]], ...] = (
         (_CREDENTIALS, errors.CredentialsRejected),
         (_OFF, errors.DeploymentOff),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -21,15 +22,16 @@ from dispatcher.adapters.http import (
 from dispatcher.domain import errors
 from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.reply import Reply
+from dispatcher.domain.text import without_lone_surrogates
 from dispatcher.ports import Ask, Clock, Hold
 
 OLDEST: Final = (2026, 7)
 """The oldest gateway that runs our asks; the newest one tried is 2026.9.6."""
 
-_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _REQUEST_LIMIT: Final = 20 * 1024 * 1024
-_LOOK_S: Final = 5.0
+_LOOK: Final = timedelta(seconds=5)
 _LONGEST_WISH: Final = timedelta(minutes=10)
 _VERSION_S: Final = 60.0
 
@@ -78,7 +80,7 @@ class OpenClawGateway:
         """See ``Gateway.ask``."""
         if not self._is_enabled:
             raise errors.GatewayMisconfigured("OPENCLAW_GATEWAY_URL is empty: sending is disabled")
-        self._refuse_old_gateway()
+        self._refuse_old_gateway(hold)
         headers, body = _request_of(ask)
         mine = self._clients.mine()
         for is_last in (False, True):
@@ -103,13 +105,16 @@ class OpenClawGateway:
 
         Never raises: whatever is wrong stands in the result.
         """
+        return self._look(None)
+
+    def _look(self, hold: Hold | None) -> GatewayState:
         if not self._is_enabled:
             return GatewayState(
                 is_ready=False, version=None, problem="OPENCLAW_GATEWAY_URL is empty."
             )
         try:
-            ready = self._get("/readyz")
-            started = self._get("/startupz")
+            ready = self._get("/readyz", hold)
+            started = self._get("/startupz", hold)
         except httpx.HTTPError as error:
             return GatewayState(
                 is_ready=False,
@@ -122,24 +127,32 @@ class OpenClawGateway:
     def accepts_token(self) -> bool | None:
         """Say whether the gateway takes our token; None when it cannot be told."""
         try:
-            status = self._clients.mine().get("/v1/models", timeout_s=_LOOK_S).status_code
+            status, _ = self._get("/v1/models")
         except httpx.HTTPError:
             return None
         return {200: True, 401: False, 403: False}.get(status)
 
-    def _refuse_old_gateway(self) -> None:
+    def _refuse_old_gateway(self, hold: Hold) -> None:
         """Look at the version before the first ask, and now and then: it may have been replaced."""
         now = self._clock.monotonic()
         if self._version_checked_at is not None and now < self._version_checked_at + _VERSION_S:
             return
-        state = self.look()
+        state = self._look(hold)
         if state.is_too_old:
             raise errors.GatewayMisconfigured(state.problem or "the gateway is too old")
         if state.version is not None:
             self._version_checked_at = now
 
-    def _get(self, path: str) -> tuple[int, Any]:
-        response = self._clients.mine().get(path, timeout_s=_LOOK_S)
+    def _get(self, path: str, hold: Hold | None = None) -> tuple[int, Any]:
+        """Send a small GET with a limit for the whole exchange, whatever drips out of it."""
+        mine = self._clients.mine()
+        exchange = Exchange(mine)
+        holding = hold.on_loss(lambda: exchange.close(Ending.CANCELLED)) if hold else nullcontext()
+        with self._watchdog.watching(exchange, _LOOK), holding:
+            try:
+                response = mine.client.get(path, extensions={"trace": exchange.trace})
+            except ExchangeClosed as error:
+                raise httpx.ConnectTimeout("closed before anything was sent") from error
         try:
             return response.status_code, response.json()
         except (ValueError, RecursionError):
@@ -163,8 +176,8 @@ def _request_of(ask: Ask) -> tuple[dict[str, str], bytes]:
         raise errors.AskRefused("the session key cannot be sent in a header")
     fields = {
         "model": f"openclaw/{ask.agent.lower()}",
-        "instructions": ask.instructions,
-        "input": ask.text,
+        "instructions": without_lone_surrogates(ask.instructions),
+        "input": without_lone_surrogates(ask.text),
     }
     body = json.dumps(fields, ensure_ascii=False).encode()
     if len(body) > _REQUEST_LIMIT:
@@ -196,6 +209,8 @@ def _lost(exchange: Exchange, error: Exception) -> errors.GatewayError:
     match exchange.ending:
         case Ending.CANCELLED:
             return errors.AskCancelled("the exchange was closed from our side")
+        case Ending.TIMED_OUT if not exchange.was_sent:
+            return errors.GatewayUnavailable("the gateway takes no connections")
         case Ending.TIMED_OUT:
             return errors.AskTimedOut("no whole answer within OPENCLAW_REQUEST_TIMEOUT_MS")
         case None if isinstance(error, httpx.ReadTimeout):
@@ -222,11 +237,18 @@ def _wish(headers: httpx.Headers) -> timedelta | None:
 
 def _state_of(ready: tuple[int, Any], started: tuple[int, Any]) -> GatewayState:
     status, facts = ready
+    if status != httpx.codes.OK and not isinstance(facts, dict):
+        return GatewayState(
+            is_ready=False,
+            version=None,
+            problem=f"HTTP {status}: what answers is not the gateway itself. Does it run behind "
+            "the proxy that OPENCLAW_GATEWAY_URL names?",
+        )
     if not isinstance(facts, dict) or "ready" not in facts:
         return GatewayState(
             is_ready=False,
             version=None,
-            is_too_old=status == 200,
+            is_too_old=True,
             problem="What answers there is no OpenClaw gateway of 2026.7 or later: "
             "it has no /readyz. Upgrade it (2026.9.6 is the version this program is made for).",
         )

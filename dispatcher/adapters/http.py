@@ -61,15 +61,14 @@ class ThreadClients:
 
 
 class ThreadClient:
-    """One thread's client, which remembers the socket of its only connection."""
+    """One thread's client, which remembers the socket of its only connection.
+
+    Every request must go out in an exchange: a later one may reuse its connection.
+    """
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
         self._socket: socket.socket | None = None
-
-    def get(self, path: str, *, timeout_s: float) -> httpx.Response:
-        """Send a small GET; it is traced, because a later exchange may reuse its connection."""
-        return self.client.get(path, timeout=timeout_s, extensions={"trace": self.note})
 
     def note(self, event: str, info: Mapping[str, Any]) -> None:
         """Listen to httpcore's trace for the connection that is used."""

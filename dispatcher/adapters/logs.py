@@ -2,11 +2,13 @@
 
 import json
 import logging
+import math
 import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from dispatcher.domain.redact import redact
+from dispatcher.domain.redact import is_secret_name, redact
+from dispatcher.domain.text import without_lone_surrogates
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -36,7 +38,9 @@ class _JsonLines(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, ensure_ascii=False, default=str))
+        # Before the values are escaped: afterwards quotes and line ends look different.
+        safe = {name: _redacted(name, value) for name, value in line.items()}
+        return without_lone_surrogates(json.dumps(safe, ensure_ascii=False))
 
 
 class _PlainLines(logging.Formatter):
@@ -49,11 +53,28 @@ class _PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
         fields = {n: v for n, v in vars(record).items() if n not in _PLAIN and n != "action"}
-        extra = "".join(f" {name}={value}" for name, value in fields.items())
+        extra = "".join(f" {name}={_redacted(name, value)}" for name, value in fields.items())
         text = f"{at} {self._process:8} {record.levelname.lower():7} {record.getMessage()}{extra}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return redact(text)
+
+
+def _redacted(name: str, value: object) -> Any:  # noqa: ANN401 - JSON
+    """Take the secrets out of a value: by its name, and out of every text in it."""
+    if is_secret_name(name):
+        return "***"
+    match value:
+        case dict():
+            return {redact(str(key)): _redacted(str(key), inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted("", inner) for inner in value]
+        case bool() | int() | None:
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case _:
+            return redact(str(value))
 
 
 def set_up_logs(*, level: str, process: str, stream: TextIO | None = None) -> None:

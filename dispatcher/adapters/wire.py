@@ -33,7 +33,8 @@ def _as_list(value: object) -> object:
 Text = Annotated[str, BeforeValidator(_as_text)]
 """A text that may be missing or null: then it is empty."""
 
-Millis = Annotated[float, Field(ge=0, lt=1e15, allow_inf_nan=False)]
+Millis = Annotated[float, Field(ge=0, lt=253_402_300_800_000, allow_inf_nan=False)]
+"""Unix milliseconds before the year 10000, which is as far as dates go."""
 
 
 class _Wire(BaseModel):

@@ -12,10 +12,9 @@ from pathlib import Path
 import click
 
 from dispatcher.cli.common import Exit, complain, without_tracebacks
-from dispatcher.domain.errors import DispatcherError
 from dispatcher.domain.redact import redact
-from dispatcher.lab.redis_server import free_port
-from dispatcher.lab.stack import Stack
+from dispatcher.lab.redis_server import NoRedisServer, free_port
+from dispatcher.lab.stack import Stack, StackFailed
 from dispatcher.lab.story import follow
 from dispatcher.settings import given_parts
 
@@ -60,7 +59,7 @@ def dev(once: str | None, port: int | None, delay: float, wait: float) -> int:
         click.echo("Starting Redis, the sandbox, the runtime and a worker …", err=True)
         try:
             stack.start()
-        except (DispatcherError, OSError) as error:
+        except (NoRedisServer, StackFailed, RuntimeError, OSError) as error:
             complain(str(error), Exit.FAILED)
         except KeyboardInterrupt:
             return Exit.FAILED

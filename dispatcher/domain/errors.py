@@ -62,7 +62,15 @@ class StoreUnusable(StoreError):
 
 
 class JournalUnreadable(DispatcherError):
-    """A journal record of a version or form that this program does not know."""
+    """A journal record of a version or form that this program does not know.
+
+    Attributes:
+        is_newer: A newer program wrote it and can go on; leave it alone.
+    """
+
+    def __init__(self, text: str, *, is_newer: bool = False) -> None:
+        super().__init__(text)
+        self.is_newer = is_newer
 
 
 class LeaseLost(DispatcherError):

@@ -72,7 +72,8 @@ def dump(journal: Journal) -> str:
             fields[name] = value
     if journal.reply is not None:
         fields["reply"] = _dump_reply(journal.reply)
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    # In ASCII: half an emoji of a model must not make the record unwritable.
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def load(text: str) -> Journal:
@@ -99,10 +100,20 @@ def load(text: str) -> Journal:
             outcome=fields.get("outcome"),
             cause=fields.get("cause"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise JournalUnreadable(f"unreadable journal: {error}") from error
     if version > VERSION:
-        raise JournalUnreadable(f"journal of version {version}; this program knows {VERSION}")
+        raise JournalUnreadable(
+            f"journal of version {version}; this program knows {VERSION}", is_newer=True
+        )
     return journal
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from dispatcher.domain.notification import Context, Message, Task
 from dispatcher.domain.reply import SILENCE_WORD
-from dispatcher.domain.text import cut_units
+from dispatcher.domain.text import cut_units, without_lone_surrogates
 
 TITLE_LIMIT: Final = 500
 BODY_LIMIT: Final = 15_000
@@ -35,7 +35,8 @@ def fenced(text: str, limit: int) -> str:
 
     A line that begins or ends with a run of equal signs has its runs broken by blanks.
     """
-    clean = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    whole = without_lone_surrogates(text)
+    clean = _CONTROL.sub("", whole.replace("\r\n", "\n").replace("\r", "\n")).strip()
     clean = _DELIMITER.sub(
         lambda line: _RUN_OF_EQUALS.sub(lambda run: " ".join(run.group()), line.group()), clean
     )
@@ -44,7 +45,7 @@ def fenced(text: str, limit: int) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """Make a name or a title fit on one line."""
-    flat = " ".join(_CONTROL.sub(" ", text).split())
+    flat = " ".join(_CONTROL.sub(" ", without_lone_surrogates(text)).split())
     return cut_units(_RUN_OF_EQUALS.sub(lambda run: " ".join(run.group()), flat), limit)
 
 

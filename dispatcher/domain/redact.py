@@ -5,20 +5,33 @@ from typing import Final
 
 ERROR_LIMIT: Final = 500
 
+_VALUE: Final = r"""[^\s"'\\,;&<>()\[\]{}]+"""
+_MARK: Final = "***"
+_NAMES: Final = r"(?:service_?token|gateway_?token|console_?token|turn_token_key|api_?key|password|secret|token)"
+_SECRET_NAME: Final = re.compile(_NAMES + "$", re.IGNORECASE)
+
 _RULES: Final = (
-    (re.compile(r"mc_service_\w+", re.IGNORECASE), "mc_service_***"),
-    (re.compile(r"\b(bearer|basic)\s+[^\s\"',;]+", re.IGNORECASE), r"\1 ***"),
-    (re.compile(r"(://)[^/\s:@]*:[^/\s@]*@"), r"\1***@"),
+    (re.compile("mc_service_" + _VALUE, re.IGNORECASE), "mc_service_" + _MARK),
+    (re.compile(r"(bearer|basic)(\s+)" + _VALUE, re.IGNORECASE), r"\1\2" + _MARK),
+    (re.compile(r"(://)[^/\s:@]*:[^/\s@]*@"), r"\1" + _MARK + "@"),
     (
         re.compile(
-            r"""((?:service_?token|gateway_?token|console_?token|turn_token_key|api_?key|password|"""
-            r"""secret|token)["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s"',;&}]+)""",
-            re.IGNORECASE,
+            rf"""({_NAMES}\\*["']?\s*[=:]\s*)(\\*["'])(?:(?!\2).)*(?:\2|$)""",
+            re.IGNORECASE | re.MULTILINE,
         ),
-        r"\1***",
+        r"\1\2" + _MARK + r"\2",
     ),
-    (re.compile(r"\b(?:agent:[\w.-]+:)?(?:task|system):[^\s\"',;)}\]]+"), "(session-key)"),
+    (re.compile(rf"({_NAMES}\\*[\"']?\s*[=:]\s*){_VALUE}", re.IGNORECASE), r"\1" + _MARK),
+    (
+        re.compile(r"""(?:agent:[^\s:"']+:)?(?:task|system):[^\s"'\\,;)}\]]+""", re.IGNORECASE),
+        "(session-key)",
+    ),
 )
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether a field of this name holds a secret, whatever its value looks like."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def redact(text: str) -> str:

@@ -16,7 +16,7 @@ _PLACEHOLDERS: Final = (
     "No response from agent.",
 )
 _LOADING: Final = re.compile(r"loading context for heartbeat(\.\.\.)?", re.IGNORECASE)
-_MENTIONS: Final = re.compile(r"(@[\w-]+\s+)+", re.ASCII)
+_MENTIONS: Final = re.compile(r"\A(@[\w-]+\s+)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +88,11 @@ def judge(text: str, *, is_answer_to_agent: bool = False) -> Said:
 
 def _without_dressing(text: str) -> str:
     """Take off emphasis, back-ticks and a full stop that a model likes to put around a token."""
-    bare = text.strip("*`").removesuffix(".").strip("*`")
-    return bare.removeprefix("__").removesuffix("__") if bare.startswith("__") else bare
+    bare = text.strip("*`\n ").removesuffix(".").strip("*`\n ")
+    # "NO_" is a token of its own, so underscores go only when they stand on both sides.
+    while len(bare) > 2 and bare[0] == bare[-1] == "_":
+        bare = bare[1:-1]
+    return bare
 
 
 def _is_heartbeat_after_loading(text: str) -> bool:

@@ -107,6 +107,8 @@ def decide(error: errors.DispatcherError, claim: Claim, bounds: Bounds) -> Outco
             return _wait(cause, max(wish or timedelta(0), world_delay(claim.waits)))
         case Cause.GATEWAY_MISCONFIGURED | Cause.BACKEND_UNAVAILABLE:
             return _wait(cause, world_delay(claim.waits))
+        case Cause.JOURNAL_UNREADABLE if getattr(error, "is_newer", False):
+            return _wait(cause, world_delay(claim.waits))
         case Cause.CREDENTIALS_REJECTED:
             return _wait(cause, _CREDENTIALS)
         case Cause.AGENT_UNAVAILABLE:

@@ -9,7 +9,6 @@ import logging
 from dispatcher.domain import retry
 from dispatcher.domain.delivery import Claim, Dead, NotClaimed, Outcome, Resting, Settled
 from dispatcher.domain.errors import (
-    BackendError,
     DispatcherError,
     LeaseLost,
     StoreError,
@@ -37,17 +36,18 @@ def deliver(hint: ConversationId, *, desk: Desk) -> NotClaimed | None:
     Raises:
         StoreError: Redis was lost before anything was claimed.
     """
+    since = desk.clock.monotonic()
     claim = desk.mailboxes.claim(hint)
     if isinstance(claim, NotClaimed):
         return claim
-    _work(claim, desk)
+    _work(claim, since, desk)
     return None
 
 
-def _work(claim: Claim, desk: Desk) -> None:
+def _work(claim: Claim, since: float, desk: Desk) -> None:
     attempt = Attempt(desk=desk, claim=claim, journal=Journal())
     try:
-        with desk.holds.hold(claim) as attempt.hold:
+        with desk.holds.hold(claim, since=since) as attempt.hold:
             outcome = _run(attempt)
         # Not renewed any more: settling ends the claim, and a renewal after it looks like a loss.
         rings = desk.mailboxes.settle(attempt.claim, outcome)
@@ -93,6 +93,7 @@ def _resume(attempt: Attempt) -> Outcome:
     """Go on at the step that the journal names."""
     attempt.journal = load(attempt.claim.journal_text)
     journal = attempt.journal
+    attempt.has_begun = journal.stage is not Stage.NEW
     match journal.stage:
         case Stage.DYING:
             return _die(attempt, journal.cause or "unknown")
@@ -125,6 +126,9 @@ def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
             return later
         # The backend refuses even the mark: nothing more can be done for this row.
         return outcome
+    except Exception:  # noqa: BLE001 - a defect of ours must not keep the claim for ever
+        _log.exception("dying failed by a defect", extra=attempt.fields("settle"))
+        return outcome
 
 
 def _die(attempt: Attempt, cause: str) -> Outcome:
@@ -140,7 +144,7 @@ def _stop_typing(attempt: Attempt) -> None:
         return
     try:
         attempt.desk.backend.mark_ended(attempt.claim.entry.notification)
-    except BackendError as error:
+    except Exception as error:  # noqa: BLE001 - best effort: it must not cost the outcome
         _log.info("typing may still show: %s", error, extra=attempt.fields("mark_ended"))
 
 

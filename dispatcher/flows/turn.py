@@ -9,11 +9,16 @@ from datetime import timedelta
 from dispatcher.domain import policy
 from dispatcher.domain.delivery import Outcome, Resting, Settled, Spent
 from dispatcher.domain.errors import (
+    AgentUnavailable,
+    AskRefused,
     BackendError,
     BackendGarbled,
     CredentialsRejected,
     CredentialsSuspected,
+    DeploymentOff,
     GatewayError,
+    GatewayMisconfigured,
+    GatewayUnavailable,
 )
 from dispatcher.domain.journal import Stage
 from dispatcher.domain.notification import Context, Kind
@@ -90,7 +95,12 @@ def ask(attempt: Attempt, context: Context) -> Reply:
     )
     attempt.write(asking)
     attempt.hold.check()
-    reply = _timed_ask(attempt, request)
+    try:
+        reply = _timed_ask(attempt, request)
+    except (GatewayUnavailable, GatewayMisconfigured, AgentUnavailable, AskRefused):
+        # Not taken: the next ask is no repetition.
+        attempt.write(asking.evolve(asks=journal.asks))
+        raise
     attempt.write(asking.evolve(stage=Stage.ANSWERED, reply=reply))
     return reply
 
@@ -122,7 +132,8 @@ def _begin(attempt: Attempt) -> None:
     attempt.hold.check()
     try:
         attempt.desk.backend.mark_begun(attempt.claim.entry.notification)
-    except (CredentialsRejected, CredentialsSuspected):
+    except (CredentialsRejected, CredentialsSuspected, DeploymentOff):
+        # The reply could not be written back either: do not buy one.
         raise
     except BackendError as error:
         _log.warning("typing is not shown: %s", error, extra=attempt.fields("mark_begun"))

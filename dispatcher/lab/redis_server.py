@@ -9,13 +9,12 @@ from typing import Self
 
 import redis
 
-from dispatcher.domain.errors import DispatcherError
 from dispatcher.lab.children import die_with_parent
 
 _START_S = 10.0
 
 
-class NoRedisServer(DispatcherError):
+class NoRedisServer(Exception):
     """There is no redis-server on this machine."""
 
     def __init__(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Final, Self
 
 import httpx
 
-from dispatcher.domain.errors import DispatcherError
 from dispatcher.lab.children import Child
 from dispatcher.lab.redis_server import RedisServer, free_port
 
@@ -17,7 +16,7 @@ _START_S: Final = 30.0
 _DRAIN_MS: Final = 5_000
 
 
-class StackFailed(DispatcherError):
+class StackFailed(Exception):
     """A part of the stack did not come up; the text says which and ends with its last lines."""
 
 

@@ -9,6 +9,7 @@ problems are told at once.
 import difflib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -44,21 +45,24 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
 
 def known_names() -> tuple[str, ...]:
     """Return the names of all variables that the settings read."""
-    return tuple(name.upper() for name in Settings.model_fields if name != "notes")
+    return tuple(name.upper() for name in Settings.model_fields if name != "notes_text")
 
 
 def misspelt_names(env_file: Path | None = Path(".env")) -> tuple[str, ...]:
     """Point out variables whose names are close to one of ours, a sentence each."""
     given = set(os.environ)  # noqa: TID251 - this is the one reader
-    if env_file is not None and env_file.is_file():
-        given |= set(dotenv_values(env_file))
+    # A file that cannot be read is told by load_settings.
+    with suppress(OSError, UnicodeDecodeError):
+        if env_file is not None and env_file.is_file():
+            given |= set(dotenv_values(env_file))
     return tuple(_pointed_out(given, known_names()))
 
 
 def _pointed_out(given: Iterable[str], known: tuple[str, ...]) -> Iterable[str]:
-    for name in sorted(set(given) - set(known)):
+    present = {name.upper() for name in given}
+    for name in sorted(name for name in given if name.upper() not in known):
         near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.87)
-        if near and near[0] not in given:
+        if near and near[0] not in present:
             yield f"{name} is not a setting; is {near[0]} meant?"
 
 

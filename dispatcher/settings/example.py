@@ -18,7 +18,7 @@ _HEAD = """\
 
 def example_text() -> str:
     """Return the whole file: every setting with its meaning, unit, range and default."""
-    fields = {name: field for name, field in Settings.model_fields.items() if name != "notes"}
+    fields = {name: field for name, field in Settings.model_fields.items() if name != "notes_text"}
     return _HEAD + "".join(f"\n{_entry(name, field)}" for name, field in fields.items())
 
 

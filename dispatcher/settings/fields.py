@@ -116,7 +116,12 @@ class Settings(BaseSettings):
     droplet_region: str = _text("unknown", "and region.")
     sandbox_url: str = _text("", "URL of a sandbox whose threads the page shows; set by `dev`.")
 
-    notes: tuple[str, ...] = Field(default=(), description="Warnings of the reading.")
+    notes_text: str = Field(default="", description="Warnings of the reading, a line each.")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what was odd, but not fatal, a sentence each."""
+        return tuple(self.notes_text.splitlines())
 
     @property
     def stream_timeout_ms(self) -> int:
@@ -148,7 +153,8 @@ class Settings(BaseSettings):
         if self.task_status_base_url:
             return self.task_status_base_url.rstrip("/")
         host = "127.0.0.1" if self.health_host in {"0.0.0.0", "::"} else self.health_host  # noqa: S104
-        return f"http://{host}:{self.health_port}"
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self.health_port}"
 
     @property
     def workspace_seen_by_gateway(self) -> str:
@@ -181,4 +187,4 @@ class Settings(BaseSettings):
         reading.relations()
         if reading.problems:
             raise SettingsInvalid(tuple(reading.problems))
-        return reading.values | {"notes": tuple(reading.notes)}
+        return reading.values | {"notes_text": "\n".join(reading.notes)}

@@ -11,6 +11,10 @@ _LOCAL_HOSTS: Final = frozenset({
     "localhost", "127.0.0.1", "::1", "0.0.0.0", "openclaw-gateway",  # noqa: S104 - compared only
 })  # fmt: skip
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_TRIMMED_TWICE: Final = frozenset({
+    "openclaw_gateway_url", "openclaw_gateway_token", "health_host", "task_status_base_url",
+    "openclaw_workspace_root",
+})  # fmt: skip
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 
@@ -19,7 +23,7 @@ class Reading:
     """The values read so far, with the problems that are fatal and the notes that are not."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        self.values: dict[str, Any] = {name: _clean(value) for name, value in data.items()}
+        self.values: dict[str, Any] = {name: _clean(name, value) for name, value in data.items()}
         self.problems: list[str] = []
         self.notes: list[str] = []
 
@@ -30,7 +34,7 @@ class Reading:
             text = str(text)
         if not text:
             return
-        if not re.fullmatch(r"[+-]?\d{1,18}", text):
+        if not re.fullmatch(r"[+-]?\d{1,400}", text):
             self.notes.append(
                 f"{name.upper()} is not a whole number; "
                 + (f"{default} is used." if default is not None else "its default is used.")
@@ -169,13 +173,13 @@ class Reading:
                 del self.values[name]
 
 
-def _clean(value: object) -> Any:  # noqa: ANN401 - whatever a source gives
+def _clean(name: str, value: object) -> Any:  # noqa: ANN401 - whatever a source gives
     """Trim a text and take off one pair of equal quotes."""
     if not isinstance(value, str):
         return value
     text = value.strip()
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
+        return text[1:-1].strip() if name in _TRIMMED_TWICE else text[1:-1]
     return text
 
 

@@ -8,7 +8,7 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from dispatcher.web.sandbox import add_sandbox_pages
 
@@ -78,7 +78,10 @@ def build_app(
 
     @app.errorhandler(HTTPException)
     def tell(error: HTTPException) -> tuple[Response, int]:
-        return jsonify(error=error.description or error.name), error.code or 500
+        answer = jsonify(error=error.description or error.name)
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return answer, error.code or 500
 
     return app
 

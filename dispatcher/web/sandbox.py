@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 import httpx
 from flask import Flask, Response, abort, jsonify, request
 
+from dispatcher.domain.text import without_lone_surrogates
+
 _TIMEOUT_S: Final = 5.0
 _LONGEST: Final = 20_000
 _LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -17,25 +19,27 @@ def add_sandbox_pages(app: Flask, *, sandbox_url: str, account: str) -> None:
     They act as the sandbox's person, so they take requests of this very page only: no other site
     may write through the visitor's browser, under whatever name it reached this port.
     """
-    client = httpx.Client(base_url=sandbox_url, timeout=_TIMEOUT_S, trust_env=False)
 
     @app.get("/sandbox/threads")
     def threads() -> Response:
         _only_this_page()
-        return jsonify(_call(client, "GET", "/human/threads", params={"account": account}))
+        return jsonify(_call("GET", f"{sandbox_url}/human/threads", params={"account": account}))
 
     @app.post("/sandbox/messages")
     def post_message() -> Response:
         _only_this_page()
-        body = request.get_json(silent=True)
+        try:
+            body = request.get_json(silent=True)
+        except RecursionError:
+            abort(400, "The message is nested too deeply.")
         fields = body if isinstance(body, dict) else {}
         task, content = fields.get("task"), fields.get("content")
         if not isinstance(task, str) or not isinstance(content, str) or not content.strip():
             abort(400, "A message needs a task and a text.")
         if len(content) > _LONGEST:
             abort(413, f"A message has at most {_LONGEST} characters here.")
-        message = {"account": account, "task": task, "content": content}
-        return jsonify(_call(client, "POST", "/human/post_message", json=message))
+        message = {"account": account, "task": task, "content": without_lone_surrogates(content)}
+        return jsonify(_call("POST", f"{sandbox_url}/human/post_message", json=message))
 
 
 def _only_this_page() -> None:
@@ -46,9 +50,9 @@ def _only_this_page() -> None:
         abort(403, "Another site may not use the sandbox.")
 
 
-def _call(client: httpx.Client, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401
+def _call(method: str, url: str, **options: Any) -> Any:  # noqa: ANN401
     try:
-        response = client.request(method, path, **options)
+        response = httpx.request(method, url, timeout=_TIMEOUT_S, trust_env=False, **options)
         answer = response.json()
     except (httpx.HTTPError, ValueError):
         abort(502, "The sandbox does not answer.")

@@ -35,7 +35,12 @@ class Desk:
 
     def __init__(self, gateway: OpenClawGateway, claim: Claim) -> None:
         self.gateway = gateway
-        self.hold = HeldClaim(claim, clock=MachineClock(), good_for=timedelta(hours=1))
+        self.hold = HeldClaim(
+            claim,
+            clock=MachineClock(),
+            good_for=timedelta(hours=1),
+            since=MachineClock().monotonic(),
+        )
 
     def ask(self, text: str = "@engineer hello", **changes: Any) -> Reply:
         facts = {"agent": "engineer", "session_key": SESSION_KEY, "instructions": "Be brief."}

@@ -76,7 +76,7 @@ def test_closing_works_on_a_connection_that_another_request_opened(
     """A look at the gateway may have opened it."""
     server = raw(hang_on_post)
     mine = clients_of(server.url).mine()
-    mine.get("/readyz", timeout_s=5)
+    mine.client.get("/readyz", extensions={"trace": Exchange(mine).trace})
     exchange = Exchange(mine)
 
     def close() -> None:

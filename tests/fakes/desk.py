@@ -50,7 +50,7 @@ class FakeHolds:
         self.held = 0
 
     @contextmanager
-    def hold(self, claim: Claim) -> Iterator[FakeHold]:
+    def hold(self, claim: Claim, *, since: float) -> Iterator[FakeHold]:
         self.held += 1
         try:
             yield FakeHold(self._mailboxes)
