@@ -500,15 +500,17 @@ def is_running(row: dict[str, Any]) -> bool:
     return row["started_at"] is not None and row["ended_at"] is None
 
 
-def test_cancelling_ends_only_the_ask_that_runs(
-    gateway: ScriptedGateway, desk: Desk, beside: Callable[..., "Future[Any]"]
+def test_cancelling_after_an_ask_closes_the_next_one_of_the_same_claim_only(
+    gateway: ScriptedGateway, desk: Desk, claim: Claim
 ) -> None:
-    """The next ask on the same thread and connection is none of its business."""
+    """Another claim on the same thread and connection is none of its business."""
     assert desk.ask("[[reply:one]]").text == "one"
 
     desk.hold.cancel()
 
-    assert desk.ask("[[reply:two]]").text == "two"
+    with pytest.raises(errors.AskCancelled):
+        desk.ask("[[reply:never]]")
+    assert Desk(desk.gateway, claim).ask("[[reply:two]]").text == "two"
 
 
 def test_an_ask_under_a_claim_that_is_lost_already_is_not_sent(

@@ -79,7 +79,7 @@ def is_ours(held: HeldClaim) -> bool:
 
 def test_a_claim_is_ours_at_first(renewer: Renewer, claim: Claim) -> None:
     """The store has just given it."""
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         held.check()
 
 
@@ -88,7 +88,7 @@ def test_an_overdue_renewal_counts_as_lost(
     renewer: Renewer, clock: ManualClock, claim: Claim, waited_s: float, expected: bool
 ) -> None:
     """A worker that was frozen must notice by itself, before Redis hands the mailbox on."""
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         clock.pass_s(waited_s)
 
         assert is_ours(held) is expected
@@ -100,7 +100,7 @@ def test_the_watch_closes_what_runs_under_an_overdue_claim(
     """The ask is closed, and a late confirmation does not bring the claim back."""
     closed: list[str] = []
     with (
-        renewer.hold(claim, since=clock.monotonic()) as held,
+        renewer.hold(claim, since=renewer._clock.monotonic()) as held,
         held.on_loss(lambda: closed.append("ask")),
     ):
         clock.pass_s(GOOD_FOR_S - 0.1)
@@ -120,7 +120,7 @@ def test_a_refused_renewal_is_a_loss(renewer: Renewer, leases: Leases, claim: Cl
     leases.refused.add(claim.token)
 
     with (
-        renewer.hold(claim, since=clock.monotonic()) as held,
+        renewer.hold(claim, since=renewer._clock.monotonic()) as held,
         held.on_loss(lambda: closed.append("ask")),
     ):
         renewer.renew_once()
@@ -135,8 +135,8 @@ def test_only_the_refused_claim_is_lost(renewer: Renewer, leases: Leases, claim:
     leases.refused.add("claim-2")
 
     with (
-        renewer.hold(claim, since=clock.monotonic()) as first,
-        renewer.hold(other, since=clock.monotonic()) as second,
+        renewer.hold(claim, since=renewer._clock.monotonic()) as first,
+        renewer.hold(other, since=renewer._clock.monotonic()) as second,
     ):
         renewer.renew_once()
 
@@ -149,7 +149,7 @@ def test_a_confirmed_renewal_counts_from_when_it_was_sent(
 ) -> None:
     """Redis may have counted from the moment it arrived, long before the answer did."""
     leases.takes_s = 5.0
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         clock.pass_s(4)
         renewer.renew_once()
 
@@ -163,7 +163,7 @@ def test_renewals_keep_a_claim_for_as_long_as_it_takes(
     renewer: Renewer, clock: ManualClock, claim: Claim
 ) -> None:
     """An agent may think for many leases."""
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         for _ in range(100):
             clock.pass_s(4)
             renewer.renew_once()
@@ -191,7 +191,7 @@ def test_a_store_that_is_away_loses_nothing_at_once(
 ) -> None:
     """The lease lives on in Redis; only time decides."""
     leases.is_away = True
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         clock.pass_s(4)
         renewer.renew_once()
         still = is_ours(held)
@@ -220,9 +220,9 @@ def test_cancelling_all_closes_the_asks_and_keeps_the_claims(
     other = claim.evolve(token="claim-2")
 
     with (
-        renewer.hold(claim, since=clock.monotonic()) as first,
+        renewer.hold(claim, since=renewer._clock.monotonic()) as first,
         first.on_loss(lambda: closed.append("first")),
-        renewer.hold(other, since=clock.monotonic()) as second,
+        renewer.hold(other, since=renewer._clock.monotonic()) as second,
         second.on_loss(lambda: closed.append("second")),
     ):
         renewer.cancel_all()
@@ -238,7 +238,7 @@ def test_an_ask_that_begins_after_cancelling_all_is_closed_at_once(
     """A turn may be between two asks when the drain time is over; the next one must not run."""
     closed: list[str] = []
 
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         renewer.cancel_all()
         with held.on_loss(lambda: closed.append("ask")):
             assert closed == ["ask"]
@@ -252,7 +252,7 @@ def test_an_ask_under_a_lost_claim_is_closed_at_once(
     closed: list[str] = []
     leases.refused.add(claim.token)
 
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         renewer.renew_once()
         with held.on_loss(lambda: closed.append("ask")):
             pass
@@ -264,7 +264,7 @@ def test_an_ask_that_is_over_is_not_closed(renewer: Renewer, claim: Claim) -> No
     """Its connection may serve somebody else."""
     closed: list[str] = []
 
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         with held.on_loss(lambda: closed.append("ask")):
             pass
         held.lose()
@@ -276,7 +276,7 @@ def test_an_ask_that_raised_is_not_closed(renewer: Renewer, claim: Claim) -> Non
     """An error ends it like an answer."""
     closed: list[str] = []
 
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         with pytest.raises(RuntimeError), held.on_loss(lambda: closed.append("ask")):
             raise RuntimeError
         held.cancel()
@@ -287,9 +287,9 @@ def test_an_ask_that_raised_is_not_closed(renewer: Renewer, claim: Claim) -> Non
 def test_a_claim_leaves_the_renewer_with_its_block(renewer: Renewer, leases: Leases,
                                                    claim: Claim) -> None:  # fmt: skip
     """Also when it raises: the claim of a dead turn must not be renewed for ever."""
-    with renewer.hold(claim, since=clock.monotonic()):
+    with renewer.hold(claim, since=renewer._clock.monotonic()):
         during = renewer.running
-    with pytest.raises(RuntimeError), renewer.hold(claim, since=clock.monotonic()):
+    with pytest.raises(RuntimeError), renewer.hold(claim, since=renewer._clock.monotonic()):
         raise RuntimeError
     renewer.renew_once()
 
@@ -302,7 +302,7 @@ def test_a_claim_that_was_settled_meanwhile_is_not_told_as_lost(
 ) -> None:
     """The block ends while the renewal is under way; the store no longer knows the claim."""
     leases.refused.add(claim.token)
-    block = renewer.hold(claim, since=clock.monotonic())
+    block = renewer.hold(claim, since=renewer._clock.monotonic())
     held = block.__enter__()
     leases.meanwhile = lambda: block.__exit__(None, None, None) and None
 
@@ -314,7 +314,7 @@ def test_a_claim_that_was_settled_meanwhile_is_not_told_as_lost(
 
 def test_the_ceiling_is_handed_through(renewer: Renewer, leases: Leases, claim: Claim) -> None:
     """The store ends a claim that is renewed for longer than any turn may take."""
-    with renewer.hold(claim, since=clock.monotonic()):
+    with renewer.hold(claim, since=renewer._clock.monotonic()):
         renewer.renew_once()
 
     assert leases.calls == [([claim.token], CEILING)]
@@ -327,7 +327,7 @@ def test_the_margin_fits_the_lease(
     """Three seconds, but never more than a quarter of the lease."""
     renewer = Renewer(leases, clock=clock, lease=timedelta(seconds=lease_s), ceiling=CEILING)
 
-    with renewer.hold(claim, since=clock.monotonic()) as held:
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held:
         clock.pass_s(good_for_s - 0.01)
         before = is_ours(held)
         clock.pass_s(0.02)
@@ -344,7 +344,7 @@ def test_the_threads_renew_and_watch_until_stopped(
     names = {"renewer", "lease-watch"}
 
     renewer.start()
-    with renewer.hold(claim, since=clock.monotonic()) as held, held.on_loss(closed.set):
+    with renewer.hold(claim, since=renewer._clock.monotonic()) as held, held.on_loss(closed.set):
         until(lambda: len(leases.calls) > 1)
         leases.is_away = True
         clock.pass_s(60)
@@ -368,7 +368,7 @@ def test_a_renewal_that_hangs_does_not_stop_the_watch(
     leases.meanwhile = hang
     with (
         ThreadPoolExecutor(1) as pool,
-        renewer.hold(claim, since=clock.monotonic()) as held,
+        renewer.hold(claim, since=renewer._clock.monotonic()) as held,
         held.on_loss(closed.set),
     ):
         pool.submit(renewer.renew_once)

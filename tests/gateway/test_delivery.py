@@ -17,7 +17,8 @@ PATIENTLY = 120
 
 @pytest.fixture
 def stack(gateway, model, tmp_path: Path) -> Iterator[Stack]:
-    model.behave("*", Manner())
+    for agent in ("engineer", "writer"):
+        model.behave(agent, Manner())
     settings = QUICK | {
         "OPENCLAW_GATEWAY_URL": gateway.url,
         "OPENCLAW_GATEWAY_TOKEN": gateway.token,

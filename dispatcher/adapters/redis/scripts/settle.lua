@@ -21,7 +21,7 @@ local delivery = delivery_key(id)
 local row = row_key(redis.call("HGET", delivery, "notification"))
 
 if kind == "resting" then
-    redis.call("HSET", delivery, "due", now + ARGV[5], "cause", ARGV[4])
+    redis.call("HSET", delivery, "state", "queued", "due", now + ARGV[5], "cause", ARGV[4])
     if ARGV[6] ~= "nothing" then redis.call("HINCRBY", delivery, ARGV[6], 1) end
     if ARGV[6] ~= "waits" then redis.call("HSET", delivery, "waits", 0) end
 else

@@ -13,6 +13,7 @@ local expired = redis.call("ZRANGEBYSCORE", P .. "claims", "-inf", now, "LIMIT",
 for _, conversation in ipairs(expired) do
     local id = redis.call("HGET", mailbox_key(conversation), "delivery")
     redis.call("HINCRBY", delivery_key(id), "strikes", 1)
+    redis.call("HSET", delivery_key(id), "state", "queued")
     release(conversation, now)
 end
 
