@@ -31,6 +31,10 @@ class Clock(Protocol):
         """Return seconds that only grow, for deadlines and durations."""
         ...
 
+    def sleep(self, duration: timedelta) -> None:
+        """Let the calling thread rest."""
+        ...
+
 
 class Backend(Protocol):
     """Convex. Every method may raise any ``BackendError``; none of them tries again."""

@@ -85,7 +85,9 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
     broker = make_broker(client, account=account, middleware=middleware)
-    backend = ConvexBackend(url=settings.convex_url, account=account, token=settings.service_token)
+    backend = ConvexBackend(
+        url=settings.convex_url, account=account, token=settings.service_token, clock=clock
+    )
     closing.callback(backend.close)
     gateway = OpenClawGateway(
         url=settings.openclaw_gateway_url,

@@ -1,6 +1,5 @@
 """Boots one worker process; named on Dramatiq's command line as ``workers.main:boot``."""
 
-import errno
 import logging
 import sys
 from datetime import timedelta
@@ -79,21 +78,18 @@ def claim_ceiling(settings: Settings) -> timedelta:
 
 
 def _expose(registry: CollectorRegistry, settings: Settings) -> None:
-    """Serve the metrics; several processes of one worker take the following ports."""
-    for port in range(settings.metrics_port, settings.metrics_port + settings.worker_processes):
-        try:
-            start_http_server(port, addr=settings.health_host, registry=registry)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-        else:
-            _log.info("metrics on port %d", port, extra={"action": "start"})
-            return
-    _log.warning(
-        "no metrics: the ports from METRICS_PORT %d on are in use",
-        settings.metrics_port,
-        extra={"action": "start"},
-    )
+    """Serve the metrics; without them the worker works as well."""
+    try:
+        start_http_server(settings.metrics_port, addr=settings.health_host, registry=registry)
+    except OSError as error:
+        _log.warning(
+            "no metrics on METRICS_PORT %d: %s",
+            settings.metrics_port,
+            error.strerror,
+            extra={"action": "start"},
+        )
+    else:
+        _log.info("metrics on port %d", settings.metrics_port, extra={"action": "start"})
 
 
 def _ms(duration: timedelta) -> int:

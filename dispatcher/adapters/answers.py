@@ -13,7 +13,6 @@ from dispatcher.domain.redact import short_error
 from dispatcher.domain.reply import Reply, ToolCall, Usage
 from dispatcher.domain.text import without_lone_surrogates
 
-BODY_LIMIT: Final = 32 * 1024 * 1024
 _BILLING_REST: Final = timedelta(minutes=10)
 _UNAVAILABLE: Final = frozenset({408, 503})
 _PROVIDER_REFUSES: Final = frozenset({401, 402, 403, 404, 429})

@@ -1,7 +1,7 @@
 """The machine's clock."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 class MachineClock:
@@ -14,3 +14,7 @@ class MachineClock:
     def monotonic(self) -> float:
         """Return seconds that only grow."""
         return time.monotonic()
+
+    def sleep(self, duration: timedelta) -> None:
+        """Let the calling thread rest."""
+        time.sleep(duration.total_seconds())

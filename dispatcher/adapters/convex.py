@@ -8,18 +8,25 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from dispatcher.adapters.http import ThreadClients
+from dispatcher.adapters.http import (
+    BodyTooLarge,
+    Exchange,
+    ExchangeClosed,
+    ThreadClients,
+    Watchdog,
+    send,
+)
 from dispatcher.adapters.wire import read_context, read_member, read_page
 from dispatcher.domain import errors
 from dispatcher.domain.ids import AccountId, AgentId, MessageId, NotificationId, TaskId
 from dispatcher.domain.notification import Context, Page
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.text import cut_units, without_lone_surrogates
+from dispatcher.ports import Clock
 
 READ_LIMIT: Final = timedelta(seconds=30)
 MESSAGE_UNITS: Final = 100_000
 CUT_NOTE: Final = "\n\n… (cut: the reply was longer than a message may be)"
-_BODY_LIMIT: Final = 32 * 1024 * 1024
 
 _REDACTED: Final = re.compile(r"\[Request ID: [^\]]+\] Server Error\s*")
 _CREDENTIALS: Final = (
@@ -55,11 +62,20 @@ class ConvexBackend:
     """See ``dispatcher.ports.Backend``; beside it the life-cycle actions of the runtime."""
 
     def __init__(
-        self, *, url: str, account: AccountId, token: SecretStr, read: timedelta = READ_LIMIT
+        self,
+        *,
+        url: str,
+        account: AccountId,
+        token: SecretStr,
+        clock: Clock,
+        read: timedelta = READ_LIMIT,
     ) -> None:
         # No Authorization header: it belongs to end users, and the backend refuses ours there.
         headers = {"Content-Type": "application/json"}
         self._clients = ThreadClients(base_url=url, headers=headers, read=read)
+        # A proxy that drips byte by byte must not hold a thread: the whole exchange has a limit.
+        self._watchdog = Watchdog(clock)
+        self._limit = 2 * read
         self._account = account
         self._token = token
 
@@ -185,20 +201,20 @@ class ConvexBackend:
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 # Nothing was sent, so one quick second try is safe for every action.
                 return self._send_once(body)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, ExchangeClosed) as error:
             raise errors.BackendUnavailable(f"{action}: cannot connect to the backend") from error
         except httpx.HTTPError as error:
             raise errors.BackendUncertain(f"{action}: {type(error).__name__}") from error
+        except BodyTooLarge as error:
+            raise errors.BackendGarbled(f"{action}: the answer is larger than 32 MiB") from error
 
     def _send_once(self, body: bytes) -> tuple[int, bytes]:
-        client = self._clients.mine().client
-        with client.stream("POST", "/api/action", content=body) as response:
-            content = bytearray()
-            for part in response.iter_bytes():
-                content += part
-                if len(content) > _BODY_LIMIT:
-                    raise errors.BackendGarbled("an answer is larger than 32 MiB")
-            return response.status_code, bytes(content)
+        mine = self._clients.mine()
+        exchange = Exchange(mine)
+        request = mine.client.build_request("POST", "/api/action", content=body)
+        with self._watchdog.watching(exchange, self._limit):
+            status, _, content = send(mine, exchange, request)
+        return status, content
 
 
 def _parsed(action: str, content: bytes) -> dict[str, Any]:

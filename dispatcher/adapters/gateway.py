@@ -11,13 +11,15 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from dispatcher.adapters.answers import BODY_LIMIT, read_answer
+from dispatcher.adapters.answers import read_answer
 from dispatcher.adapters.http import (
+    BodyTooLarge,
     Ending,
     Exchange,
     ExchangeClosed,
     ThreadClients,
     Watchdog,
+    send,
 )
 from dispatcher.domain import errors
 from dispatcher.domain.ids import SessionKey
@@ -32,6 +34,7 @@ _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _REQUEST_LIMIT: Final = 20 * 1024 * 1024
 _LOOK: Final = timedelta(seconds=5)
+_LOOK_BYTES: Final = 4 * 1024 * 1024
 _LONGEST_WISH: Final = timedelta(minutes=10)
 _VERSION_S: Final = 60.0
 
@@ -89,8 +92,13 @@ class OpenClawGateway:
                 self._watchdog.watching(exchange, self._timeout),
                 hold.on_loss(lambda: exchange.close(Ending.CANCELLED)),  # noqa: B023 - this round's
             ):
+                request = mine.client.build_request(
+                    "POST", "/v1/responses", headers=headers, content=body
+                )
                 try:
-                    status, answer_headers, content = _send(mine.client, exchange, headers, body)
+                    status, answer_headers, content = send(mine, exchange, request)
+                except BodyTooLarge as error:
+                    raise errors.AskFailed("the gateway's answer is larger than 32 MiB") from error
                 except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                     if is_last or exchange.ending is not None:
                         raise _lost(exchange, error) from error
@@ -150,13 +158,14 @@ class OpenClawGateway:
         holding = hold.on_loss(lambda: exchange.close(Ending.CANCELLED)) if hold else nullcontext()
         with self._watchdog.watching(exchange, _LOOK), holding:
             try:
-                response = mine.client.get(path, extensions={"trace": exchange.trace})
-            except ExchangeClosed as error:
-                raise httpx.ConnectTimeout("closed before anything was sent") from error
+                request = mine.client.build_request("GET", path)
+                status, _, content = send(mine, exchange, request, body_limit=_LOOK_BYTES)
+            except (ExchangeClosed, BodyTooLarge) as error:
+                raise httpx.ReadError(type(error).__name__) from error
         try:
-            return response.status_code, response.json()
+            return status, json.loads(content)
         except (ValueError, RecursionError):
-            return response.status_code, None
+            return status, None
 
 
 def gateway_session_key(agent: str, key: SessionKey) -> str:
@@ -183,24 +192,6 @@ def _request_of(ask: Ask) -> tuple[dict[str, str], bytes]:
     if len(body) > _REQUEST_LIMIT:
         raise errors.AskRefused("the prompt is larger than the gateway takes (20 MiB)")
     return {"x-openclaw-session-key": key}, body
-
-
-def _send(
-    client: httpx.Client, exchange: Exchange, headers: dict[str, str], body: bytes
-) -> tuple[int, httpx.Headers, bytes]:
-    with client.stream(
-        "POST",
-        "/v1/responses",
-        headers=headers,
-        content=body,
-        extensions={"trace": exchange.trace},
-    ) as response:
-        content = bytearray()
-        for part in response.iter_bytes():
-            content += part
-            if len(content) > BODY_LIMIT:
-                raise errors.AskFailed("the gateway's answer is larger than 32 MiB")
-        return response.status_code, response.headers, bytes(content)
 
 
 def _lost(exchange: Exchange, error: Exception) -> errors.GatewayError:

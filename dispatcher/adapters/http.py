@@ -5,6 +5,7 @@ per delivery. Each thread has one connection at most, so the connection that it 
 one that its current exchange uses; closing that socket ends a read that may take minutes.
 """
 
+import contextlib
 import heapq
 import itertools
 import socket
@@ -127,6 +128,38 @@ class Exchange:
                 if self.ending is not None:
                     raise ExchangeClosed
                 self.was_sent = True
+
+
+class BodyTooLarge(Exception):
+    """An answer is larger than anybody needs; it was not read to its end."""
+
+
+def send(
+    mine: ThreadClient,
+    exchange: Exchange,
+    request: httpx.Request,
+    *,
+    body_limit: int = 32 * 1024 * 1024,
+) -> tuple[int, httpx.Headers, bytes]:
+    """Send one request in an exchange and read its whole answer.
+
+    Returns:
+        Status, headers and body.
+
+    Raises:
+        httpx.HTTPError: The exchange broke, or was closed.
+        ExchangeClosed: It was closed before its request was sent.
+        BodyTooLarge: The body is larger than ``body_limit`` bytes.
+    """
+    request.extensions["trace"] = exchange.trace
+    response = mine.client.send(request, stream=True)
+    with contextlib.closing(response):
+        content = bytearray()
+        for part in response.iter_bytes():
+            content += part
+            if len(content) > body_limit:
+                raise BodyTooLarge
+        return response.status_code, response.headers, bytes(content)
 
 
 class Watchdog:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from dispatcher.domain.errors import BackendGarbled
+from dispatcher.domain.errors import BackendGarbled, ContextMalformed
 from dispatcher.domain.ids import AgentId, MessageId, NotificationId, SessionKey, TaskId
 from dispatcher.domain.notification import (
     Agent,
@@ -214,14 +214,14 @@ def read_context(value: object) -> Context | None:
     """Read a delivery context; None when the backend knows no such row.
 
     Raises:
-        BackendGarbled: It is not of the agreed form.
+        ContextMalformed: It is not of the agreed form.
     """
     if value is None:
         return None
     try:
         return _WireContext.model_validate(value).read()
     except ValidationError as error:
-        raise BackendGarbled(f"the delivery context is malformed: {_describe(error)}") from error
+        raise ContextMalformed(f"the delivery context is malformed: {_describe(error)}") from error
 
 
 def read_member(value: object, name: str) -> str:

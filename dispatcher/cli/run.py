@@ -3,9 +3,12 @@
 import click
 
 from dispatcher.adapters.redis.connection import check_server, connect
+from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.cli.common import Exit, complain, read_settings, without_tracebacks
 from dispatcher.domain.errors import StoreUnavailable
+from dispatcher.domain.ids import AccountId
 from dispatcher.settings import Settings
+from dispatcher.wiring import milliseconds
 
 
 @click.command()
@@ -22,10 +25,11 @@ def run() -> int:
     refuse_unusable_redis(settings)
     try:
         return run_process(settings)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         complain(
-            f"Cannot listen on {settings.health_host}:{settings.health_port}: "
-            f"{error.strerror or error}. Set HEALTH_PORT (or HEALTH_HOST) to one that is free.",
+            f"Cannot listen on {settings.health_host}:{settings.health_port}: {why}. "
+            "Set HEALTH_HOST to an address of this machine and HEALTH_PORT to one that is free.",
             Exit.UNAVAILABLE,
         )
 
@@ -34,11 +38,18 @@ def refuse_unusable_redis(settings: Settings) -> None:
     """Refuse a Redis that would lose deliveries; one that is away may come back.
 
     Raises:
-        StoreUnusable: It evicts, forgets, or is too old.
+        StoreUnusable: It evicts, forgets, is too old, or was laid out by a newer program.
     """
     client = connect(settings.redis_url, max_connections=1)
+    mailboxes = RedisMailboxes(
+        client,
+        account=AccountId(settings.account_id),
+        lease=milliseconds(settings.delivery_lease_ms),
+        worker="start",
+    )
     try:
         check_server(client, allow_volatile=settings.allow_volatile_redis)
+        mailboxes.open()
     except StoreUnavailable:
         # The loops say so and go on when it is back.
         return

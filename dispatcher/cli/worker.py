@@ -1,21 +1,26 @@
-"""`dispatcher worker`: becomes Dramatiq with our boot function."""
+"""`dispatcher worker`: becomes Dramatiq with our boot function, or keeps several of them running."""
 
 import os
+import signal
+import subprocess
 import sys
+import threading
 from typing import NoReturn
 
 import click
 
 from dispatcher.adapters.bell import QUEUE
-from dispatcher.cli.common import read_settings, without_tracebacks
+from dispatcher.cli.common import Exit, read_settings, without_tracebacks
 from dispatcher.cli.run import refuse_unusable_redis
+from dispatcher.settings import Settings
 
 _AFTER_THE_DRAIN_MS = 15_000
+_START_AGAIN_S = 1.0
 
 
 @click.command()
 @without_tracebacks
-def worker() -> NoReturn:
+def worker() -> int:
     """Run a worker: it asks the agents and writes their replies back.
 
     Its size comes from WORKER_PROCESSES and WORKER_THREADS; start more workers to scale. SIGTERM
@@ -23,10 +28,16 @@ def worker() -> NoReturn:
     """
     settings = read_settings("worker")
     refuse_unusable_redis(settings)
+    if settings.worker_processes == 1:
+        _become_dramatiq(settings)
+    return _keep_running(settings)
+
+
+def _become_dramatiq(settings: Settings) -> NoReturn:
     arguments = [
         "dramatiq",
         "workers.main:boot",
-        "--processes", str(settings.worker_processes),
+        "--processes", "1",
         "--threads", str(settings.worker_threads),
         "--queues", QUEUE,
         "--worker-shutdown-timeout", str(settings.drain_ms + _AFTER_THE_DRAIN_MS),
@@ -38,3 +49,34 @@ def worker() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", *arguments])  # noqa: S606 - our own arguments
+
+
+def _keep_running(settings: Settings) -> int:
+    """Keep so many workers of one process running, and start one that died again.
+
+    Dramatiq could run several processes itself, but stops all of them when one dies.
+    """
+    stopping = threading.Event()
+    children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        for child in children.values():
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while not stopping.is_set():
+        for number in range(settings.worker_processes):
+            found = children.get(number)
+            if (found is None or found.poll() is not None) and not stopping.is_set():
+                children[number] = _start(settings, number)
+        stopping.wait(_START_AGAIN_S)
+    codes = [child.wait() for child in children.values()]
+    return Exit.FAILED if any(codes) else Exit.OK
+
+
+def _start(settings: Settings, number: int) -> subprocess.Popen[bytes]:
+    own = {"WORKER_PROCESSES": "1", "METRICS_PORT": str(settings.metrics_port + number)}
+    environment = dict(os.environ) | own  # noqa: TID251 - handed on, not read
+    return subprocess.Popen([sys.executable, "-m", "dispatcher", "worker"], env=environment)

@@ -99,6 +99,7 @@ class Claim:
         attempts: Attempts spent before this one.
         waits: Rests in a row that spent no attempt.
         unanswered: Asks so far that brought no usable reply.
+        looks: Attempts that did not find what the backend should have.
         put_at: When the delivery came into the store, by the clock of Redis.
         claimed_at: When it was claimed, by the same clock.
         row_key_user: The delivery that has used the row's id as its post key, or None.
@@ -112,6 +113,7 @@ class Claim:
     attempts: int
     waits: int
     unanswered: int
+    looks: int
     put_at: datetime
     claimed_at: datetime
     row_key_user: DeliveryId | None
@@ -143,6 +145,7 @@ class Spent(StrEnum):
     ATTEMPT = "attempts"
     WAIT = "waits"
     UNANSWERED = "unanswered"
+    LOOK = "looks"
     NOTHING = "nothing"
 
 

@@ -15,6 +15,7 @@ DispatcherError
 │   │   └── RowGone           the notification does not exist any more
 │   ├── BackendRedacted       the function said no and hides why
 │   ├── BackendGarbled        an answer that is not of the agreed form
+│   │   └── ContextMalformed  one row's context is not of the agreed form
 │   ├── CredentialsSuspected  the function and the credential probe both say no and hide why
 │   ├── CredentialsRejected   the service token or account is wrong: stop
 │   └── DeploymentOff         paused, disabled or suspended by its owner: stop
@@ -107,6 +108,10 @@ class BackendRedacted(BackendError):
 
 class BackendGarbled(BackendError):
     """An answer that is not of the agreed form: HTML of a proxy, a missing member."""
+
+
+class ContextMalformed(BackendGarbled):
+    """The context of one row is not of the agreed form. Other rows may be well: spend an attempt."""
 
 
 class CredentialsSuspected(BackendError):

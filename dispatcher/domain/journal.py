@@ -15,7 +15,7 @@ from dispatcher.domain.reply import Reply, ToolCall, Usage
 VERSION: Final = 1
 _PLAIN: Final = (
     "session_key", "asks", "is_required", "is_answer_to_agent", "starts_work",
-    "post_key", "message", "outcome", "cause",
+    "attempts_spent", "post_key", "message", "outcome", "cause",
 )  # fmt: skip
 
 
@@ -41,6 +41,7 @@ class Journal:
         is_answer_to_agent: An agent's message caused the turn; as it was then.
         starts_work: The task moves on once the reply is posted; as it was then.
         reply: The stored answer. Once it is here the agent is never asked again.
+        attempts_spent: Attempts that were spent on getting the reply; writing it back has its own.
         post_key: The key of the post that may be under way.
         outcome: What the delivery settles as once its row is marked.
         cause: Why it dies, when the stage is ``DYING``.
@@ -53,6 +54,7 @@ class Journal:
     is_answer_to_agent: bool = False
     starts_work: bool = False
     reply: Reply | None = None
+    attempts_spent: int = 0
     post_key: NotificationId | None = None
     message: MessageId | None = None
     outcome: str | None = None
@@ -95,6 +97,7 @@ def load(text: str) -> Journal:
             is_answer_to_agent=bool(fields.get("is_answer_to_agent")),
             starts_work=bool(fields.get("starts_work")),
             reply=None if reply is None else _load_reply(reply),
+            attempts_spent=int(fields.get("attempts_spent", 0)),
             post_key=fields.get("post_key"),
             message=fields.get("message"),
             outcome=fields.get("outcome"),

@@ -29,6 +29,7 @@ class Cause(StrEnum):
     BACKEND_REFUSED = "backend_refused"
     CREDENTIALS_REJECTED = "credentials_rejected"
     CONTEXT_MISSING = "context_missing"
+    CONTEXT_MALFORMED = "context_malformed"
     MISSING_SESSION_KEY = "missing_session_key"
     JOURNAL_UNREADABLE = "journal_unreadable"
     DRAINING = "draining"
@@ -53,6 +54,7 @@ _CAUSES: Final[dict[type, Cause]] = {
     errors.BackendUnavailable: Cause.BACKEND_UNAVAILABLE,
     errors.BackendUncertain: Cause.BACKEND_UNAVAILABLE,
     errors.BackendGarbled: Cause.BACKEND_UNAVAILABLE,
+    errors.ContextMalformed: Cause.CONTEXT_MALFORMED,
     errors.BackendMisused: Cause.BACKEND_UNAVAILABLE,
     errors.DeploymentOff: Cause.CREDENTIALS_REJECTED,
     errors.CredentialsSuspected: Cause.CREDENTIALS_REJECTED,

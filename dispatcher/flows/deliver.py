@@ -81,12 +81,18 @@ def _run(attempt: Attempt) -> Outcome:
         # Closed exchanges and refused calls look alike when the claim was lost: that comes first.
         attempt.hold.check()
         _log.warning("the attempt failed: %s", error, extra=attempt.fields("attempt"))
-        outcome = retry.decide(error, attempt.claim, attempt.desk.bounds)
+        outcome = retry.decide(error, _counted(attempt), attempt.desk.bounds)
     except Exception:  # noqa: BLE001 - a defect of ours must not lose the delivery
         attempt.hold.check()
         _log.exception("the attempt failed by a defect", extra=attempt.fields("attempt"))
-        outcome = retry.attempt_spent(retry.Cause.DEFECT, attempt.claim, attempt.desk.bounds)
+        outcome = retry.attempt_spent(retry.Cause.DEFECT, _counted(attempt), attempt.desk.bounds)
     return _end(attempt, outcome)
+
+
+def _counted(attempt: Attempt) -> Claim:
+    """Give the claim with the attempts that count for what is being tried now."""
+    claim = attempt.claim
+    return claim.evolve(attempts=max(0, claim.attempts - attempt.journal.attempts_spent))
 
 
 def _resume(attempt: Attempt) -> Outcome:
@@ -121,7 +127,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
     except (LeaseLost, StoreError):
         raise
     except DispatcherError as error:
-        later = retry.decide(error, attempt.claim, attempt.desk.bounds)
+        later = retry.decide(error, _counted(attempt), attempt.desk.bounds)
         if isinstance(later, Resting):
             return later
         # The backend refuses even the mark: nothing more can be done for this row.

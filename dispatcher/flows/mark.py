@@ -15,18 +15,21 @@ reading, because the journal says that marking was begun.
 import logging
 
 from dispatcher.domain.delivery import entry_of
-from dispatcher.domain.errors import RowGone
+from dispatcher.domain.errors import BackendRedacted, RowGone
 from dispatcher.domain.journal import Stage
-from dispatcher.domain.notification import Kind
+from dispatcher.domain.notification import Context, Kind
 from dispatcher.flows.desk import Attempt
 
 _log = logging.getLogger(__name__)
 
 
-def mark(attempt: Attempt) -> None:
+def mark(attempt: Attempt) -> Context | None:
     """Mark the row of the claimed delivery, unless a newer message of it is known.
 
     The journal's stage becomes ``MARKING``, or stays ``DYING``; its outcome must be set before.
+
+    Returns:
+        For a thread update the row as it is afterwards, None when it is gone; else None.
 
     Raises:
         LeaseLost: The claim is gone.
@@ -36,24 +39,30 @@ def mark(attempt: Attempt) -> None:
     stage = Stage.DYING if attempt.journal.stage is Stage.DYING else Stage.MARKING
     attempt.journal = attempt.journal.evolve(stage=stage)
     newest_ms = desk.mailboxes.journal(claim, attempt.journal)
-    if newest_ms > claim.entry.created_at_ms:
-        return
     attempt.hold.check()
-    try:
-        desk.backend.mark_delivered(claim.entry.notification)
-    except RowGone:
-        return
-    if claim.entry.kind is Kind.THREAD_UPDATE:
-        _carry_newer(attempt)
+    if newest_ms <= claim.entry.created_at_ms:
+        try:
+            desk.backend.mark_delivered(claim.entry.notification)
+        except RowGone:
+            return None
+        except BackendRedacted:
+            if desk.backend.fetch_context(claim.entry.notification) is None:
+                return None
+            raise
+    if claim.entry.kind is not Kind.THREAD_UPDATE:
+        return None
+    # Also when a newer message is known: an earlier mark may have been committed before it came.
+    context = desk.backend.fetch_context(claim.entry.notification)
+    if context is not None and context.notification.is_delivered:
+        _carry_newer(attempt, context)
+    return context
 
 
-def _carry_newer(attempt: Attempt) -> None:
-    entry, desk = attempt.claim.entry, attempt.desk
-    context = desk.backend.fetch_context(entry.notification)
-    if context is None or context.notification.message == entry.message:
+def _carry_newer(attempt: Attempt, context: Context) -> None:
+    if context.notification.message == attempt.claim.entry.message:
         return
-    put = desk.mailboxes.put([entry_of(context.notification, is_carried=True)])
-    desk.bell.ring(put.to_ring)
+    put = attempt.desk.mailboxes.put([entry_of(context.notification, is_carried=True)])
+    attempt.desk.bell.ring(put.to_ring)
     _log.info(
         "a newer message came in while its row was marked; it gets a turn of its own",
         extra=attempt.fields("put"),

@@ -19,16 +19,26 @@ class Polled:
     Attributes:
         listed: Rows that the backend sent, most of them known already while they are in work.
         added: Deliveries that were new.
+        running: Turns that run now.
+        hidden: Listed rows that are in no mailbox: malformed, or refused a mark. The next look
+            must list so many more, or they would hide what is new.
         is_full: The page was as long as it may be, so there may be more: look again at once.
     """
 
     listed: int
     added: int
+    running: int
+    hidden: int
     is_full: bool
 
 
 def poll_once(
-    *, backend: Backend, mailboxes: Mailboxes, bell: Bell, tally: Tally, list_limit: int
+    *,
+    backend: Backend,
+    mailboxes: Mailboxes,
+    bell: Bell,
+    tally: Tally,
+    list_limit: int,
 ) -> Polled:
     """List undelivered rows and put the new ones.
 
@@ -38,7 +48,8 @@ def poll_once(
         BackendError: The rows could not be listed.
         StoreError: They could not be put; the next poll brings them again.
     """
-    limit = min(MOST_ROWS, list_limit + mailboxes.stats().open)
+    stats = mailboxes.stats()
+    limit = min(MOST_ROWS, list_limit + stats.open)
     page = backend.list_undelivered(limit=limit)
     for name, problem in page.malformed:
         _log.warning(
@@ -57,4 +68,10 @@ def poll_once(
             extra={"action": "put"},
         )
     is_full = page.listed >= limit and put.added > 0
-    return Polled(listed=page.listed, added=put.added, is_full=is_full)
+    return Polled(
+        listed=page.listed,
+        added=put.added,
+        running=stats.claims,
+        hidden=max(0, page.listed - stats.open - put.added),
+        is_full=is_full,
+    )

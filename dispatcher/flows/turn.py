@@ -19,8 +19,9 @@ from dispatcher.domain.errors import (
     GatewayError,
     GatewayMisconfigured,
     GatewayUnavailable,
+    StoreError,
 )
-from dispatcher.domain.journal import Stage
+from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Context, Kind
 from dispatcher.domain.prompt import build_instructions, build_prompt
 from dispatcher.domain.reply import Reply
@@ -30,6 +31,7 @@ from dispatcher.flows.mark import mark
 from dispatcher.ports import Ask
 
 _LOOK_AGAIN = timedelta(seconds=5)
+_STORE_AGAIN = timedelta(milliseconds=250)
 
 _log = logging.getLogger(__name__)
 
@@ -101,8 +103,24 @@ def ask(attempt: Attempt, context: Context) -> Reply:
         # Not taken: the next ask is no repetition.
         attempt.write(asking.evolve(asks=journal.asks))
         raise
-    attempt.write(asking.evolve(stage=Stage.ANSWERED, reply=reply))
+    _store(
+        attempt,
+        asking.evolve(stage=Stage.ANSWERED, reply=reply, attempts_spent=attempt.claim.attempts),
+    )
     return reply
+
+
+def _store(attempt: Attempt, journal: Journal) -> None:
+    """Store a reply that was paid for, however often it takes while the claim is ours."""
+    while True:
+        try:
+            attempt.write(journal)
+        except StoreError as error:
+            attempt.hold.check()
+            _log.info("the reply waits to be stored: %s", error, extra=attempt.fields("journal"))
+            attempt.desk.clock.sleep(_STORE_AGAIN)
+        else:
+            return
 
 
 def _timed_ask(attempt: Attempt, request: Ask) -> Reply:
@@ -158,15 +176,15 @@ def _skip(attempt: Attempt, reason: policy.Reason) -> Outcome:
 
 def _not_found(attempt: Attempt) -> Outcome:
     """Forget a row that is listed but cannot be found, after a few looks."""
-    if attempt.claim.attempt_no >= LOOKS_FOR_A_ROW:
+    if attempt.claim.looks + 1 >= LOOKS_FOR_A_ROW:
         return Settled(outcome="context_missing")
-    return Resting(delay=_LOOK_AGAIN, cause=Cause.CONTEXT_MISSING, spends=Spent.ATTEMPT)
+    return Resting(delay=_LOOK_AGAIN, cause=Cause.CONTEXT_MISSING, spends=Spent.LOOK)
 
 
 def _without_session_key(attempt: Attempt, reason: policy.Reason) -> Outcome:
     """Look again: the key is the backend's fault. Give up loudly after a few looks."""
-    if attempt.claim.attempt_no < LOOKS_FOR_A_ROW:
-        return Resting(delay=_LOOK_AGAIN, cause=Cause.MISSING_SESSION_KEY, spends=Spent.ATTEMPT)
+    if attempt.claim.looks + 1 < LOOKS_FOR_A_ROW:
+        return Resting(delay=_LOOK_AGAIN, cause=Cause.MISSING_SESSION_KEY, spends=Spent.LOOK)
     _log.error(
         "the backend gives no session key for a notification; it is marked without an answer",
         extra=attempt.fields("settle"),

@@ -4,13 +4,23 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from dispatcher.domain.delivery import Outcome, Resting, Settled, Spent
-from dispatcher.domain.errors import BackendError, RowGone
+from dispatcher.domain.errors import (
+    BackendMisused,
+    BackendRedacted,
+    BackendRefused,
+    RowGone,
+)
 from dispatcher.domain.ids import NOTHING, NotificationId, TaskId, derived_key
 from dispatcher.domain.journal import Stage
+from dispatcher.domain.notification import Context
 from dispatcher.domain.reply import NOTHING_USABLE, Reply, Said, judge
 from dispatcher.domain.retry import ASKS_FOR_A_REPLY, Cause, backoff
+from dispatcher.domain.text import ELLIPSIS, utf16_units
 from dispatcher.flows.desk import Attempt
 from dispatcher.flows.mark import mark
+
+_SHOWN_UNITS = 2_000
+"""The backend shows a longer message of a thread only up to here."""
 
 CUT_OFF_NOTE = "_(The reply ends here: the model reached its output limit.)_"
 
@@ -42,12 +52,50 @@ def write_back(attempt: Attempt, reply: Reply) -> Outcome:
 def finish(attempt: Attempt, outcome: str) -> Outcome:
     """Mark the row and settle the delivery with an outcome."""
     attempt.journal = attempt.journal.evolve(outcome=outcome)
-    mark(attempt)
+    context = mark(attempt)
+    if context is not None and not _is_in_thread(attempt, context):
+        _post_again(attempt)
     return Settled(outcome=outcome)
 
 
+def _is_in_thread(attempt: Attempt, context: Context) -> bool:
+    """Say whether the message that the backend named is really our reply.
+
+    A Redis that lost its data forgets that the row's key was used: then the backend answers with
+    the message of that earlier post, and ours is nowhere.
+    """
+    journal = attempt.journal
+    if journal.message is None or journal.reply is None or context.task is None:
+        return True
+    if journal.post_key != attempt.claim.entry.notification:
+        return True
+    shown = next((item for item in context.thread if item.message_id == journal.message), None)
+    if shown is None:
+        # It was posted a moment ago, so it would be among the newest.
+        return False
+    text = _text_of(journal.reply)
+    is_cut = utf16_units(text) > _SHOWN_UNITS
+    return (
+        text.startswith(shown.content.removesuffix(ELLIPSIS)) if is_cut else text == shown.content
+    )
+
+
+def _post_again(attempt: Attempt) -> None:
+    entry, reply, key = attempt.claim.entry, attempt.journal.reply, _follow_up_key(attempt)
+    if entry.task is None or reply is None or key is None:
+        return
+    attempt.hold.check()
+    attempt.desk.backend.post_message(
+        agent=entry.agent, task=entry.task, content=_text_of(reply), key=key
+    )
+    _log.warning(
+        "the row's key had been used before, which Redis had forgotten; the reply is posted anew",
+        extra=attempt.fields("write_back"),
+    )
+
+
 def _ask_again(attempt: Attempt) -> Outcome:
-    attempt.write(attempt.journal.evolve(stage=Stage.ASKED, reply=None))
+    attempt.write(attempt.journal.evolve(stage=Stage.ASKED, reply=None, attempts_spent=0))
     _log.info(
         "no usable reply, ask %d of %d: asked again",
         attempt.claim.unanswered + 1,
@@ -70,6 +118,11 @@ def _answer(attempt: Attempt, reply: Reply) -> Outcome:
         _post(attempt, entry.task, reply)
     except RowGone:
         return Settled(outcome="gone")
+    except BackendRedacted:
+        # In production a row that is gone is refused like anything else.
+        if attempt.desk.backend.fetch_context(entry.notification) is None:
+            return Settled(outcome="gone")
+        raise
     if attempt.journal.starts_work:
         _start_work(attempt, entry.task)
     return finish(attempt, "answered")
@@ -106,9 +159,9 @@ def _text_of(reply: Reply) -> str:
 
 
 def _start_work(attempt: Attempt, task: TaskId) -> None:
-    """Move an assigned task on; whatever prevents it is no reason to fail the delivery."""
+    """Move an assigned task on; a refusal is no reason to fail the delivery."""
     attempt.hold.check()
     try:
         attempt.desk.backend.start_work(agent=attempt.claim.entry.agent, task=task)
-    except BackendError as error:
+    except (BackendRefused, BackendRedacted, BackendMisused) as error:
         _log.warning("the task was not moved on: %s", error, extra=attempt.fields("start_work"))

@@ -18,7 +18,8 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL
 def die_with_parent() -> None:
     """Let the kernel end this process when the one that started it is gone, however it went.
 
-    To be run in a child right after the fork. Elsewhere than on Linux it does nothing.
+    To be run in a child right after the fork. Elsewhere than on Linux it does nothing. The kernel
+    goes by the *thread* that started the child: start children from one that lives on.
     """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

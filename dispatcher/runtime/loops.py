@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
+from dispatcher.adapters.redis.connection import check_server
 from dispatcher.domain.errors import (
     BackendError,
     CredentialsRejected,
@@ -34,6 +35,7 @@ class Poller:
         self._parts = parts
         self._vitals = vitals
         self._suspicions = 0
+        self._hidden = 0
         self.pace = Pace(
             fast=milliseconds(settings.delivery_fast_interval),
             slow=milliseconds(settings.delivery_interval),
@@ -50,7 +52,7 @@ class Poller:
                 mailboxes=parts.mailboxes,
                 bell=parts.bell,
                 tally=parts.tally,
-                list_limit=parts.settings.delivery_list_limit,
+                list_limit=parts.settings.delivery_list_limit + self._hidden,
             )
         except (CredentialsRejected, DeploymentOff) as error:
             return self._rejected(str(error))
@@ -64,9 +66,10 @@ class Poller:
             self._failed(error)
             return self.pace.after_failure()
         self._suspicions = 0
+        self._hidden = polled.hidden
         self._vitals.poll_succeeded()
         return self.pace.after_success(
-            had_work=polled.listed > 0 or polled.added > 0, is_full=polled.is_full
+            had_work=polled.added > 0 or polled.running > 0, is_full=polled.is_full
         )
 
     def _rejected(self, text: str) -> timedelta:
@@ -123,15 +126,20 @@ class GatewayWatch:
         return _GATEWAY_LOOK if state.is_ready else _GATEWAY_LOOK_AGAIN
 
 
-class LimitsKeeper:
-    """Writes the caps into the store, now and then again: Redis may have been emptied."""
+class StoreKeeper:
+    """Checks the store and writes the caps into it, now and then again: Redis may be replaced."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     def round(self) -> timedelta:
-        """Write the caps once."""
+        """Check once, and write the caps.
+
+        Raises:
+            StoreUnusable: A person has to change something; the process must end.
+        """
         settings = self._parts.settings
+        check_server(self._parts.redis, allow_volatile=settings.allow_volatile_redis)
         self._parts.mailboxes.open()
         self._parts.mailboxes.set_limits(
             cap=settings.delivery_max_concurrent_sessions, agent_cap=settings.agent_cap

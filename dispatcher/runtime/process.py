@@ -3,14 +3,17 @@
 import logging
 import signal
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Final
 
 from waitress.server import create_server
 
 from dispatcher.adapters.metrics import StoreCollector
-from dispatcher.runtime.loops import GatewayWatch, LimitsKeeper, Poller, Sweeper
+from dispatcher.domain.errors import StoreUnusable
+from dispatcher.runtime.loops import GatewayWatch, Poller, StoreKeeper, Sweeper
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.settings import Settings
@@ -29,8 +32,15 @@ def run(settings: Settings) -> int:
 
     Raises:
         OSError: The port cannot be bound.
+        ValueError: The host is not one.
+        StoreUnusable: Redis may not be used as it is; found out at the start or later.
     """
     stopping = threading.Event()
+    fatal: list[StoreUnusable] = []
+
+    def give_up(error: StoreUnusable) -> None:
+        fatal.append(error)
+        stopping.set()
 
     def stop(signum: int, _frame: FrameType | None) -> None:
         _log.info("stopping on %s", signal.Signals(signum).name, extra={"action": "stop"})
@@ -44,7 +54,8 @@ def run(settings: Settings) -> int:
     parts.registry.register(StoreCollector(parts.mailboxes.stats))
     vitals = Vitals(parts)
     poller = Poller(parts, vitals)
-    poll_loop = _loop(parts, "poll", poller.round)
+    loop = partial(_loop, parts, give_up)
+    poll_loop = loop("poll", poller.round)
 
     def wake() -> None:
         poller.pace.quicken()
@@ -62,10 +73,10 @@ def run(settings: Settings) -> int:
     )
     web = threading.Thread(target=server.run, name="web", daemon=True)
     supervisor = vitals.supervisor = Supervisor((
-        _loop(parts, "limits", LimitsKeeper(parts).round),
+        loop("store", StoreKeeper(parts).round),
         poll_loop,
-        _loop(parts, "sweep", Sweeper(parts).round),
-        _loop(parts, "gateway", GatewayWatch(parts, vitals).round),
+        loop("sweep", Sweeper(parts).round),
+        loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip
     web.start()
     supervisor.start()
@@ -82,14 +93,19 @@ def run(settings: Settings) -> int:
     server.close()
     parts.close()
     _log.info("stopped", extra={"action": "stop"})
+    if fatal:
+        raise fatal[0]
     return 0
 
 
-def _loop(parts: Parts, name: str, one_round: Round) -> Loop:
+def _loop(
+    parts: Parts, give_up: Callable[[StoreUnusable], None], name: str, one_round: Round
+) -> Loop:
     return Loop(
         name,
         one_round,
         clock=parts.clock,
         retry_after=_RETRY,
         on_failure=parts.tally.failed,
+        on_fatal=give_up,
     )

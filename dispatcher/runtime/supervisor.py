@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from dispatcher.domain.errors import DispatcherError
+from dispatcher.domain.errors import DispatcherError, StoreUnusable
 from dispatcher.domain.redact import short_error
 from dispatcher.ports import Clock
 
@@ -34,6 +34,7 @@ class Loop:
         clock: Clock,
         retry_after: timedelta,
         on_failure: Callable[[str], None],
+        on_fatal: Callable[[StoreUnusable], None],
     ) -> None:
         self.name = name
         self.wake = threading.Event()
@@ -41,6 +42,7 @@ class Loop:
         self._clock = clock
         self._retry_after = retry_after
         self._on_failure = on_failure
+        self._on_fatal = on_fatal
         self._due = clock.monotonic()
 
     def is_making_progress(self) -> bool:
@@ -58,6 +60,9 @@ class Loop:
     def _one_round(self) -> timedelta:
         try:
             return self._round()
+        except StoreUnusable as error:
+            self._on_fatal(error)
+            return self._retry_after
         except DispatcherError as error:
             _log.warning(
                 "%s failed and is tried again in %.0f s: %s",

@@ -34,6 +34,7 @@ def claim() -> Claim:
         attempts=0,
         waits=0,
         unanswered=0,
+        looks=0,
         put_at=now,
         claimed_at=now,
         row_key_user=None,

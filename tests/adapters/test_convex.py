@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from dispatcher.adapters.clock import MachineClock
 from dispatcher.adapters.convex import CUT_NOTE, MESSAGE_UNITS, ConvexBackend
 from dispatcher.adapters.wire import read_context, read_page
 from dispatcher.domain import errors
@@ -77,7 +79,13 @@ def adapt() -> Iterator[Adapt]:
 
     def make(url: str, account: str = ACCOUNT, token: str = TOKEN, **more: Any) -> ConvexBackend:
         made.append(
-            ConvexBackend(url=url, account=AccountId(account), token=SecretStr(token), **more)
+            ConvexBackend(
+                url=url,
+                account=AccountId(account),
+                token=SecretStr(token),
+                clock=MachineClock(),
+                **more,
+            )
         )
         return made[-1]
 
@@ -1051,3 +1059,22 @@ def test_the_body_is_sent_as_utf_8(raw: Callable[[Play], RawServer], adapt: Adap
 
     assert "Grüße 😀".encode() in server.requests[0].body
     assert json.loads(server.requests[0].body)["args"][0]["content"] == "Grüße 😀"
+
+
+def test_an_answer_that_drips_ends_at_the_limit_of_the_whole_call(
+    raw: Callable[[Play], RawServer], adapt: Adapt
+) -> None:
+    """Byte by byte it satisfies every limit for a single read."""
+
+    def drip(_request: Request, line: Line) -> bool:
+        line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        line.drip(b"{" * 100_000, every_s=0.02, limit_s=5)
+        return False
+
+    convex = adapt(raw(drip).url, read=timedelta(seconds=0.3))
+    began = time.monotonic()
+
+    with pytest.raises(errors.BackendUncertain):
+        convex.probe()
+
+    assert time.monotonic() - began < 3

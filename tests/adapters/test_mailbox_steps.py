@@ -221,12 +221,12 @@ def test_a_claim_beyond_its_ceiling_is_not_renewed(store: RedisMailboxes) -> Non
     assert store.renew([claim], ceiling=timedelta(milliseconds=-1)) == (False,)
 
 
-def test_settling_twice_is_told_and_harmless(store: RedisMailboxes) -> None:
+def test_settling_twice_gives_the_same_answer_and_changes_nothing(store: RedisMailboxes) -> None:
+    """The first answer may have been lost on its way."""
     store.put([entry("n1"), entry("n2", at=2000)])
     claim = claimed(store)
-    store.settle(claim, Settled(outcome="answered"))
-    with pytest.raises(LeaseLost):
-        store.settle(claim, Settled(outcome="answered"))
+    first = store.settle(claim, Settled(outcome="answered"))
+    assert store.settle(claim, Settled(outcome="answered")) == first == ("a1:t1",)
     assert store.stats().open == 1
 
 
@@ -288,6 +288,7 @@ def test_a_dead_letter_is_kept_and_its_mailbox_goes_on(store: RedisMailboxes) ->
 
 def test_lost_rings_are_rung_again_by_the_sweeper(store: RedisMailboxes, redis_client) -> None:
     store.put([entry("n1")])
+    assert store.sweep().to_ring == ("a1:t1",)
     assert store.sweep().to_ring == ()
     mailbox = "mission-control:{acc}:mailbox:a1:t1"
     redis_client.hset(mailbox, "rung_at", 1)
@@ -300,6 +301,9 @@ def test_settled_work_leaves_only_tombstones_that_expire(store, redis_client) ->
     for _ in range(9):
         store.settle(claimed(store), Settled(outcome="answered"))
     left = {key.decode().removeprefix("mission-control:{acc}:") for key in redis_client.scan_iter()}
+    answers = {name for name in left if name.startswith("settled:")}
+    assert all(redis_client.ttl(f"mission-control:{{acc}}:{name}") > 0 for name in answers)
+    left -= answers
     assert left == {"layout", "limits", "turns"} | {f"row:n{i}" for i in range(9)}
     assert all(redis_client.ttl(f"mission-control:{{acc}}:row:n{i}") > 0 for i in range(9))
 
@@ -322,3 +326,43 @@ def test_stats_tell_who_waits_by_class(store: RedisMailboxes) -> None:
     assert stats.waiting == (1, 1, 0, 0)
     assert stats.oldest[0] is not None
     assert timedelta(0) <= stats.oldest_wait() < timedelta(seconds=5)
+
+
+def test_a_carried_message_of_the_same_millisecond_gets_its_own_delivery(store) -> None:
+    store.put([entry("n1", m="m1", kind=Kind.THREAD_UPDATE)])
+    first = claimed(store)
+    carried = entry("n1", m="m2", kind=Kind.THREAD_UPDATE, carried=True)
+    assert store.put([carried]).added == 1
+    store.settle(first, Settled(outcome="answered"))
+    assert claimed(store).entry.message == "m2"
+    assert store.put([carried]).added == 0
+
+
+def test_a_rebound_delivery_stands_for_all_older_messages_of_its_row(store) -> None:
+    kind = Kind.THREAD_UPDATE
+    store.put([entry("n1", m="m1", kind=kind)])
+    claim = claimed(store)
+    for number in (2, 3, 4):
+        store.put([entry("n1", m=f"m{number}", at=1000 * number, kind=kind)])
+    store.put([entry("n2", m="x", at=1500, kind=kind)])
+    newest = notification(notification_id="n1", message="m4", created_at_ms=4000, kind=kind,
+                          creation_time_ms=1000.25, recipient="a1", task="t1")  # fmt: skip
+    store.settle(store.rebind(claim, newest), Settled(outcome="answered"))
+    assert store.stats().open == 1
+    assert claimed(store).entry.notification == "n2"
+
+
+def test_a_dead_letter_of_the_newer_message_makes_way(store, redis_client) -> None:
+    kind = Kind.THREAD_UPDATE
+    store.put([entry("n1", m="m1", kind=kind)])
+    store.put([entry("n1", m="m2", at=2000, kind=kind)])
+    store.put([entry("n1", m="m3", at=3000, kind=kind)])
+    newest = notification(notification_id="n1", message="m3", created_at_ms=3000, kind=kind,
+                          creation_time_ms=1000.25, recipient="a1", task="t1")  # fmt: skip
+    store.settle(store.rebind(claimed(store), newest), Dead(cause="ask_refused"))
+    store.put([entry("n1", m="m4", at=4000, kind=kind)])
+    again = claimed(store)
+    store.settle(store.rebind(again, newest), Settled(outcome="answered"))
+    stats = store.stats()
+    assert (stats.open, stats.dead) == (0, 0)
+    assert redis_client.hget("mission-control:{acc}:row:n1", "open") == b"0"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from dispatcher.domain.errors import RowGone
 from dispatcher.domain.ids import AgentId, MessageId, NotificationId, TaskId
-from dispatcher.domain.notification import Context, Notification, Page
+from dispatcher.domain.notification import Context, Message, Notification, Page
 from tests.fakes.diary import Diary
 
 
@@ -72,6 +72,17 @@ class FakeBackend:
                 return post.message
         message = MessageId(f"posted-{len(self.posts) + 1}")
         self.posts.append(Post(agent=agent, task=task, content=content, key=key, message=message))
+        shown = Message(
+            message_id=message,
+            author_type="agent",
+            author_id=agent,
+            author_name=None,
+            content=content if len(content) <= 2000 else f"{content[:2000]}…",
+            created_at_ms=0,
+        )
+        for row, context in self.rows.items():
+            if context.notification.task == task:
+                self.change(row, thread=(*context.thread, shown))
         return message
 
     def start_work(self, *, agent: AgentId, task: TaskId) -> None:

@@ -16,6 +16,9 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._monotonic
 
+    def sleep(self, duration: timedelta) -> None:
+        self.advance(duration)
+
     def advance(self, by: timedelta) -> None:
         self._now += by
         self._monotonic += by.total_seconds()

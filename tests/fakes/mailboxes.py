@@ -48,6 +48,7 @@ class FakeMailboxes:
             attempts=0,
             waits=0,
             unanswered=0,
+            looks=0,
             put_at=_THEN,
             claimed_at=_THEN + timedelta(seconds=1),
             row_key_user=None,
@@ -129,6 +130,7 @@ def _rested(head: Claim, outcome: Resting) -> Claim:
         "attempts": head.attempts,
         "waits": head.waits if outcome.spends is Spent.WAIT else 0,
         "unanswered": head.unanswered,
+        "looks": head.looks,
     }
     if outcome.spends is not Spent.NOTHING:
         counters[outcome.spends.value] += 1

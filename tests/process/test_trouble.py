@@ -1,7 +1,12 @@
 """Trouble at the backend: nothing is lost, nothing is paid or posted twice, and health says why."""
 
+import os
+import signal
+from pathlib import Path
+
 import httpx
 import pytest
+import redis
 
 from tests.process.facts import (
     asks,
@@ -94,3 +99,36 @@ def test_no_secret_reaches_a_log_or_an_answer(start_stack) -> None:
     told += [httpx.get(f"{stack.url}{path}").text for path in ("/", "/health", "/metrics")]
 
     assert all(secret not in text for secret in secrets for text in told)
+
+
+def test_a_store_of_a_newer_program_ends_the_runtime_with_a_reason(start_stack) -> None:
+    stack = start_stack()
+    client = redis.Redis.from_url(stack.settings["REDIS_URL"])
+    client.set(f"mission-control:{{{stack.settings['ACCOUNT_ID']}}}:layout", 99)
+    client.close()
+
+    until(lambda: stack.runtime.exit_code, lambda code: code is not None, seconds=40)
+
+    assert stack.runtime.exit_code == 69
+    assert "newer dispatcher" in stack.runtime.log.read_text()
+
+
+def test_one_dead_process_of_a_worker_stops_neither_its_siblings_nor_their_work(
+    start_stack,
+) -> None:
+    stack = start_stack(delay=1.0, WORKER_PROCESSES="2", WORKER_THREADS="4")
+    until(lambda: len(worker_processes(stack)) == 2)
+
+    os.kill(worker_processes(stack)[0], signal.SIGKILL)
+    mention(stack)
+
+    await_all_delivered(stack, 1, seconds=40)
+    assert_answered_once_each(stack, 1)
+    assert stack.workers[0].exit_code is None
+    until(lambda: len(worker_processes(stack)) == 2)
+
+
+def worker_processes(stack) -> list[int]:
+    """The processes that the supervisor of the first worker keeps running."""
+    children = Path(f"/proc/{stack.workers[0].pid}/task/{stack.workers[0].pid}/children")
+    return [int(pid) for pid in children.read_text().split()]

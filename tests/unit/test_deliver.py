@@ -271,7 +271,7 @@ def test_a_row_that_cannot_be_found_three_times_is_forgotten() -> None:
 
     assert isinstance(first, Resting)
     assert isinstance(second, Resting)
-    assert first.spends is second.spends is Spent.ATTEMPT
+    assert first.spends is second.spends is Spent.LOOK
     assert third == Settled(outcome="context_missing")
     assert office.effects() == []
 
@@ -944,7 +944,7 @@ def test_an_answer_that_comes_after_the_loss_is_thrown_away() -> None:
     assert office.backend.posts == []
 
 
-@pytest.mark.parametrize("at", ["journal:asked", "journal:answered", "journal:posting", "settle"])
+@pytest.mark.parametrize("at", ["journal:asked", "journal:posting", "settle"])
 def test_a_lost_store_ends_the_attempt_without_an_outcome(at: str) -> None:
     """The journal says how far we are; the sweeper hands the delivery on."""
     office = office_for()

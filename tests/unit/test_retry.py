@@ -42,6 +42,7 @@ def a_claim(
         attempts=attempts,
         waits=waits,
         unanswered=unanswered,
+        looks=0,
         put_at=PUT_AT,
         claimed_at=PUT_AT + age,
         row_key_user=None,

@@ -83,7 +83,7 @@ class RedisMailboxes:
     def put(self, entries: Sequence[Entry]) -> Put:
         """See ``Mailboxes.put``."""
         page = json.dumps([_put_form(entry) for entry in entries])
-        added, *rings = self._run("put", page, _ms(TOMBSTONE), _ms(RING_WAIT))
+        added, *rings = self._run("put", page, _ms(TOMBSTONE))
         return Put(added=int(added), to_ring=_conversations(rings))
 
     def claim(self, hint: ConversationId) -> Claim | NotClaimed:
@@ -144,9 +144,7 @@ class RedisMailboxes:
     def settle(self, claim: Claim, outcome: Outcome) -> tuple[ConversationId, ...]:
         """See ``Mailboxes.settle``."""
         how = _settle_form(outcome)
-        done, *rings = self._run(
-            "settle", claim.conversation, claim.token, *how, _ms(TOMBSTONE), _ms(RING_WAIT)
-        )
+        done, *rings = self._run("settle", claim.conversation, claim.token, *how, _ms(TOMBSTONE))
         if not done:
             raise LeaseLost("the claim was lost before its outcome was settled")
         return _conversations(rings)
@@ -255,6 +253,7 @@ def _read_claim(
         attempts=int(facts.get("attempts", 0)),
         waits=int(facts.get("waits", 0)),
         unanswered=int(facts.get("unanswered", 0)),
+        looks=int(facts.get("looks", 0)),
         put_at=_instant(facts["put_at"]),
         claimed_at=_instant(now),
         row_key_user=DeliveryId(key_user) if key_user else None,

@@ -15,6 +15,7 @@
 --   claims                 zset    claimed conversations by the end of their lease
 --   claims:{agent}         set     the same by agent
 --   handed:{token}         string  the conversation that a claim with this token got
+--   settled:{token}        string  whom the settling of this token rang, for a minute
 --   resting                zset    conversations by the time their head is due
 --   open                   zset    every unsettled delivery by the time it was put
 --   dead                   zset    dead deliveries by the time they died
@@ -137,9 +138,4 @@ local function eligible(most, agent_cap)
         end
     end
     return found
-end
-
--- Remember that a mailbox was rung, so that the sweeper leaves it alone for a while.
-local function note_ring(conversation, now, wait)
-    redis.call("HSET", mailbox_key(conversation), "rung_at", now, "ring_wait", wait)
 end

@@ -5,11 +5,10 @@
 --                        message, agent, task, conversation, kind, class, createdAt and
 --                        _creationTime in ms as text, 1 when carried
 -- ARGV[2]  tombstone_ms  how long a tombstone stays after its row was last listed
--- ARGV[3]  ring_wait_ms  how long the sweeper leaves a rung mailbox alone
 --
 -- Returns  {added, conversation to ring, ...}; never more rings than free slots
 --
--- Safe to run twice: the second time nothing is newer.
+-- Safe to run twice: the second time nothing is newer, and the sweeper rings for the lost answer.
 local now = now_ms()
 local cap, agent_cap = limits()
 local added, standing = 0, {}
@@ -17,17 +16,21 @@ local added, standing = 0, {}
 -- A carried entry runs although its row is marked: when we hold its message already, or a newer
 -- one of its row, that delivery has to run in spite of the mark.
 local function is_known(entry)
+    if redis.call("EXISTS", delivery_key(entry.d)) == 1 then
+        if entry.x == 1 then redis.call("HSET", delivery_key(entry.d), "carried", 1) end
+        return true
+    end
     local row = row_key(entry.n)
     local found = redis.call("HMGET", row, "newest", "newest_id", "open")
-    local held = {entry.d, found[2]}
-    for at = 1, (found[1] and tonumber(found[1]) >= tonumber(entry.at)) and 2 or 1 do
-        if redis.call("EXISTS", delivery_key(held[at])) == 1 then
-            if entry.x == 1 then redis.call("HSET", delivery_key(held[at]), "carried", 1) end
-            return true
-        end
-    end
     if not found[1] or tonumber(found[1]) < tonumber(entry.at) then return false end
-    if entry.x == 1 and found[1] == entry.at and found[2] ~= entry.d then return false end
+    if entry.x == 1 then
+        -- Two messages of one millisecond are told apart by their ids.
+        if found[1] == entry.at then return found[2] == entry.d end
+        if redis.call("EXISTS", delivery_key(found[2])) == 1 then
+            redis.call("HSET", delivery_key(found[2]), "carried", 1)
+        end
+        return true
+    end
     if found[3] == "0" and redis.call("PTTL", row) > 0 then
         redis.call("PEXPIRE", row, ARGV[2])
     end
@@ -60,7 +63,6 @@ if added > 0 then
     local free = cap - redis.call("ZCARD", P .. "claims")
     for _, conversation in ipairs(free > 0 and eligible(free, agent_cap) or {}) do
         if standing[conversation] then
-            note_ring(conversation, now, ARGV[3])
             answer[#answer + 1] = conversation
         end
     end

@@ -1,6 +1,7 @@
 -- Give the claimed delivery the identity of a newer message of its row, before anything is asked.
 --
--- A delivery of that message that waits in the same mailbox is absorbed: one turn answers both.
+-- Deliveries of that message and of older ones of the row, which wait in the same mailbox, are
+-- absorbed: one turn answers all of them.
 --
 -- KEYS[1]  prefix
 -- ARGV[1]  conversation
@@ -18,14 +19,21 @@ local mailbox = mailbox_key(ARGV[1])
 local old, new = redis.call("HGET", mailbox, "delivery"), ARGV[3]
 if old == new then return 1 end
 
-local row = row_key(redis.call("HGET", delivery_key(old), "notification"))
+local notification = redis.call("HGET", delivery_key(old), "notification")
+local row = row_key(notification)
 local carried = redis.call("HGET", delivery_key(old), "carried")
 local put_at = redis.call("HGET", delivery_key(old), "put_at")
-if redis.call("EXISTS", delivery_key(new)) == 1 then
-    if redis.call("HGET", delivery_key(new), "carried") == "1" then carried = "1" end
-    take_out(ARGV[1], new)
-    redis.call("HINCRBY", row, "open", -1)
+for _, place in ipairs(redis.call("ZRANGEBYSCORE", mail_key(ARGV[1]), "-inf", ARGV[5])) do
+    local twin = string.sub(place, string.find(place, "|", 1, true) + 1)
+    if twin ~= old and string.sub(twin, 1, #notification + 1) == notification .. ":" then
+        if redis.call("HGET", delivery_key(twin), "carried") == "1" then carried = "1" end
+        take_out(ARGV[1], twin)
+        redis.call("DEL", delivery_key(twin))
+        redis.call("HINCRBY", row, "open", -1)
+    end
 end
+-- A dead letter of the newer message gets its answer now.
+if redis.call("ZREM", P .. "dead", new) == 1 then redis.call("DEL", delivery_key(new)) end
 
 local place = ARGV[6] .. "|" .. new
 redis.call("ZREM", mail_key(ARGV[1]), redis.call("HGET", delivery_key(old), "place"))

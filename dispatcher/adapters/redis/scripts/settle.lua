@@ -8,13 +8,17 @@
 -- ARGV[5]  delay_ms      resting: how long
 -- ARGV[6]  counter       resting: the counter that rises by one, or "nothing"
 -- ARGV[7]  tombstone_ms  how long the row is remembered when nothing of it is open
--- ARGV[8]  ring_wait_ms  how long the sweeper leaves a rung mailbox alone
 --
 -- Returns  {1, conversation to ring, ...} when done, {0} when the claim was lost before
 --
--- Safe to run twice: the second time the claim is gone and nothing changes.
+-- Safe to run twice: for a minute the same token gets the same answer again.
+local ANSWER_MS = 60000
 local conversation, kind = ARGV[1], ARGV[3]
-if not holds(conversation, ARGV[2]) then return {0} end
+if not holds(conversation, ARGV[2]) then
+    local ring = redis.call("GET", P .. "settled:" .. ARGV[2])
+    if not ring then return {0} end
+    return ring == "" and {1} or {1, ring}
+end
 local now = now_ms()
 local id = redis.call("HGET", mailbox_key(conversation), "delivery")
 local delivery = delivery_key(id)
@@ -42,9 +46,7 @@ local answer = {1}
 local cap, agent_cap = limits()
 if redis.call("ZCARD", P .. "claims") < cap then
     local following = eligible(1, agent_cap)[1]
-    if following then
-        note_ring(following, now, ARGV[8])
-        answer[2] = following
-    end
+    if following then answer[2] = following end
 end
+redis.call("SET", P .. "settled:" .. ARGV[2], answer[2] or "", "PX", ANSWER_MS)
 return answer

@@ -28,7 +28,7 @@ for _, conversation in ipairs(free > 0 and eligible(free, agent_cap) or {}) do
     local wait = tonumber(found[2] or 0)
     if not found[1] or now - tonumber(found[1]) >= wait then
         local longer = math.max(tonumber(ARGV[1]), math.min(wait * 2, tonumber(ARGV[2])))
-        note_ring(conversation, now, longer)
+        redis.call("HSET", mailbox_key(conversation), "rung_at", now, "ring_wait", longer)
         answer[#answer + 1] = conversation
     end
 end
