@@ -11,6 +11,8 @@ from dispatcher.domain.errors import (
     CredentialsSuspected,
     DeploymentOff,
     DispatcherError,
+    StoreError,
+    StoreUnusable,
 )
 from dispatcher.flows.poll import poll_once
 from dispatcher.flows.sweep import sweep_once
@@ -18,6 +20,7 @@ from dispatcher.runtime.pace import Pace
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
 
+_STORE_AGAIN: Final = timedelta(seconds=2)
 _PROBE: Final = timedelta(minutes=1)
 _SUSPICION: Final = timedelta(seconds=20)
 _SUSPICIONS: Final = 3
@@ -62,6 +65,12 @@ class Poller:
                 return self._rejected(str(error))
             self._failed(error)
             return _SUSPICION
+        except StoreUnusable:
+            raise
+        except StoreError as error:
+            # Redis is next door and comes back soon; only the backend is spared by backing off.
+            self._failed(error)
+            return _STORE_AGAIN
         except DispatcherError as error:
             self._failed(error)
             return self.pace.after_failure()

@@ -54,8 +54,9 @@ class Loop:
         while not stopping.is_set():
             delay = self._one_round()
             self._due = self._clock.monotonic() + delay.total_seconds()
-            self.wake.wait(delay.total_seconds())
-            self.wake.clear()
+            # Cleared only when it was seen: one that is set right after the wait counts next time.
+            if self.wake.wait(delay.total_seconds()):
+                self.wake.clear()
 
     def _one_round(self) -> timedelta:
         try:
