@@ -153,8 +153,16 @@ class Mailboxes(Protocol):
     Any method may raise ``StoreUnavailable``.
     """
 
-    def put(self, entries: Sequence[Entry]) -> "Put":
-        """Add what is new; ignore what is not newer than what is known of its row."""
+    def put(self, entries: Sequence[Entry], *, term: int = 0) -> "Put":
+        """Add what is new; ignore what is not newer than what is known of its row.
+
+        Args:
+            entries: A listed page, or one carried message.
+            term: Of the leader; 0 for a worker.
+
+        Raises:
+            LeadLost: Another runtime leads; nothing was put.
+        """
         ...
 
     def claim(self, hint: ConversationId) -> Claim | NotClaimed:
@@ -185,8 +193,12 @@ class Mailboxes(Protocol):
         """
         ...
 
-    def sweep(self) -> "Swept":
-        """Take back expired leases, end due rests, and find out who is to be rung."""
+    def sweep(self, *, term: int = 0) -> "Swept":
+        """Take back expired leases, end due rests, and find out who is to be rung.
+
+        Raises:
+            LeadLost: Another runtime leads; nothing was done.
+        """
         ...
 
     def stats(self) -> "Stats":

@@ -6,6 +6,7 @@ DispatcherError
 │   ├── StoreUnavailable      Redis cannot be reached, or refuses writes
 │   └── StoreUnusable         Redis answers, but may not be used: evicts, newer layout
 ├── JournalUnreadable         a journal of a newer version or a broken form
+├── LeadLost                  another runtime leads: its work is not ours
 ├── LeaseLost                 the claim is no longer ours: stop, touch nothing
 ├── BackendError
 │   ├── BackendUnavailable    not executed: refused, overloaded before it ran
@@ -72,6 +73,10 @@ class JournalUnreadable(DispatcherError):
     def __init__(self, text: str, *, is_newer: bool = False) -> None:
         super().__init__(text)
         self.is_newer = is_newer
+
+
+class LeadLost(DispatcherError):
+    """Another runtime leads by now. What was to be done is its work."""
 
 
 class LeaseLost(DispatcherError):

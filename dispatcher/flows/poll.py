@@ -39,6 +39,7 @@ def poll_once(
     bell: Bell,
     tally: Tally,
     list_limit: int,
+    term: int = 0,
 ) -> Polled:
     """List undelivered rows and put the new ones.
 
@@ -46,6 +47,7 @@ def poll_once(
 
     Raises:
         BackendError: The rows could not be listed.
+        LeadLost: Another runtime leads by now; nothing was put.
         StoreError: They could not be put; the next poll brings them again.
     """
     stats = mailboxes.stats()
@@ -57,7 +59,7 @@ def poll_once(
             problem,
             extra={"action": "poll", "notification": name},
         )
-    put = mailboxes.put([entry_of(row) for row in page.rows])
+    put = mailboxes.put([entry_of(row) for row in page.rows], term=term)
     bell.ring(put.to_ring)
     tally.polled(listed=page.listed, added=put.added, malformed=len(page.malformed))
     if put.added:

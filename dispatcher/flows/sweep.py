@@ -7,13 +7,14 @@ from dispatcher.ports import Bell, Mailboxes, Swept, Tally
 _log = logging.getLogger(__name__)
 
 
-def sweep_once(*, mailboxes: Mailboxes, bell: Bell, tally: Tally) -> Swept:
+def sweep_once(*, mailboxes: Mailboxes, bell: Bell, tally: Tally, term: int = 0) -> Swept:
     """Sweep the store once and ring.
 
     Raises:
+        LeadLost: Another runtime leads by now.
         StoreError: Redis could not be reached; the next sweep makes up for it.
     """
-    swept = mailboxes.sweep()
+    swept = mailboxes.sweep(term=term)
     bell.ring(swept.to_ring)
     tally.swept(swept)
     if swept.expired:

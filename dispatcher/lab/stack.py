@@ -25,6 +25,7 @@ class Stack:
 
     Attributes:
         settings: The variables that runtime and workers see.
+        standbys: Further runtimes.
         sandbox: What the sandbox said of itself: URLs, account, people, agents.
     """
 
@@ -46,6 +47,8 @@ class Stack:
         self.sandbox: dict[str, Any] = {}
         self.runtime: Child | None = None
         self.workers: list[Child] = []
+        self.standbys: list[Child] = []
+        self.standby_urls: list[str] = []
         self._metrics_ports: list[int] = []
         self._worker_count = workers
 
@@ -75,7 +78,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything that was started, our processes first, and wait for the end of each."""
-        ours = [child for child in (*self.workers, self.runtime) if child is not None]
+        ours = [child for child in (*self.workers, *self.standbys, self.runtime) if child]
         for child in ours:
             child.terminate()
         for child in (*ours, *([self._sandbox] if self._sandbox else [])):
@@ -99,6 +102,15 @@ class Stack:
             "runtime", ("dispatcher", "run"), folder=self._folder, settings=self.settings
         ).start()
         return self.runtime
+
+    def add_runtime(self) -> Child:
+        """Start one more runtime, which stands by; ``runtime`` stays the first one."""
+        settings = self.settings | {"HEALTH_PORT": str(free_port())}
+        name = f"runtime{len(self.standbys) + 2}"
+        standby = Child(name, ("dispatcher", "run"), folder=self._folder, settings=settings)
+        self.standbys.append(standby.start())
+        self.standby_urls.append(f"http://127.0.0.1:{settings['HEALTH_PORT']}")
+        return standby
 
     def worker_metrics_url(self, number: int) -> str:
         """Return where a worker serves its metrics."""

@@ -11,15 +11,18 @@ from dispatcher.domain.errors import (
     CredentialsSuspected,
     DeploymentOff,
     DispatcherError,
+    LeadLost,
     StoreError,
     StoreUnusable,
 )
 from dispatcher.flows.poll import poll_once
 from dispatcher.flows.sweep import sweep_once
+from dispatcher.runtime.leadership import Leadership
 from dispatcher.runtime.pace import Pace
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
 
+_STAND_BY: Final = timedelta(milliseconds=500)
 _STORE_AGAIN: Final = timedelta(seconds=2)
 _PROBE: Final = timedelta(minutes=1)
 _SUSPICION: Final = timedelta(seconds=20)
@@ -33,8 +36,9 @@ _log = logging.getLogger(__name__)
 class Poller:
     """Looks for work in its own rhythm, whatever the workers do."""
 
-    def __init__(self, parts: Parts, vitals: Vitals) -> None:
+    def __init__(self, parts: Parts, vitals: Vitals, leadership: Leadership) -> None:
         settings = parts.settings
+        self._leadership = leadership
         self._parts = parts
         self._vitals = vitals
         self._suspicions = 0
@@ -48,7 +52,9 @@ class Poller:
 
     def round(self) -> timedelta:
         """Poll once; a backend that does not accept us is asked about once a minute."""
-        parts = self._parts
+        parts, term = self._parts, self._leadership.term()
+        if term is None:
+            return _STAND_BY
         try:
             polled = poll_once(
                 backend=parts.backend,
@@ -56,6 +62,7 @@ class Poller:
                 bell=parts.bell,
                 tally=parts.tally,
                 list_limit=parts.settings.delivery_list_limit + self._hidden,
+                term=term,
             )
         except (CredentialsRejected, DeploymentOff) as error:
             return self._rejected(str(error))
@@ -65,7 +72,7 @@ class Poller:
                 return self._rejected(str(error))
             self._failed(error)
             return _SUSPICION
-        except StoreUnusable:
+        except (StoreUnusable, LeadLost):
             raise
         except StoreError as error:
             # Redis is next door and comes back soon; only the backend is spared by backing off.
@@ -103,14 +110,17 @@ class Poller:
 class Sweeper:
     """Sweeps the mailboxes every ``DELIVERY_SWEEP_MS``."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, leadership: Leadership) -> None:
         self._parts = parts
+        self._leadership = leadership
         self.every = milliseconds(parts.settings.delivery_sweep_ms)
 
     def round(self) -> timedelta:
         """Sweep once."""
-        parts = self._parts
-        sweep_once(mailboxes=parts.mailboxes, bell=parts.bell, tally=parts.tally)
+        parts, term = self._parts, self._leadership.term()
+        if term is None:
+            return _STAND_BY
+        sweep_once(mailboxes=parts.mailboxes, bell=parts.bell, tally=parts.tally, term=term)
         return self.every
 
 

@@ -1,9 +1,13 @@
 """The runtime process: put together, run until told to stop, take apart."""
 
 import logging
+import os
+import secrets
 import signal
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from types import FrameType
@@ -12,7 +16,9 @@ from typing import Final
 from waitress.server import create_server
 
 from dispatcher.adapters.metrics import StoreCollector
-from dispatcher.domain.errors import StoreUnusable
+from dispatcher.adapters.redis.leader import RedisLead
+from dispatcher.domain.errors import StoreError, StoreUnusable
+from dispatcher.runtime.leadership import LEASE, Leadership
 from dispatcher.runtime.loops import GatewayWatch, Poller, StoreKeeper, Sweeper
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
@@ -52,8 +58,11 @@ def run(settings: Settings) -> int:
 
     parts = wire(settings, threads=_THREADS)
     parts.registry.register(StoreCollector(parts.mailboxes.stats))
-    vitals = Vitals(parts)
-    poller = Poller(parts, vitals)
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    lead = RedisLead(parts.mailboxes.steps, holder=holder, lease=LEASE)
+    leadership = Leadership(lead, parts.clock)
+    vitals = Vitals(parts, leadership)
+    poller = Poller(parts, vitals, leadership)
     loop = partial(_loop, parts, give_up)
     poll_loop = loop("poll", poller.round)
 
@@ -73,12 +82,16 @@ def run(settings: Settings) -> int:
     )
     web = threading.Thread(target=server.run, name="web", daemon=True)
     supervisor = vitals.supervisor = Supervisor((
+        loop("lead", leadership.round),
         loop("store", StoreKeeper(parts).round),
         poll_loop,
-        loop("sweep", Sweeper(parts).round),
+        loop("sweep", Sweeper(parts, leadership).round),
         loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip
     web.start()
+    with suppress(StoreError):
+        # Before the poller asks for it; with Redis away the loop finds out later.
+        leadership.round()
     supervisor.start()
     _log.info(
         "runtime %s serves account %s on http://%s:%d",
@@ -90,6 +103,7 @@ def run(settings: Settings) -> int:
     )
     stopping.wait()
     supervisor.stop(within=_STOP_WITHIN)
+    leadership.resign()
     server.close()
     parts.close()
     _log.info("stopped", extra={"action": "stop"})

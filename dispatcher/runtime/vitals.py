@@ -9,6 +9,7 @@ from dispatcher.adapters.gateway import GatewayState
 from dispatcher.domain.errors import StoreError
 from dispatcher.domain.redact import short_error
 from dispatcher.ports import Stats
+from dispatcher.runtime.leadership import Leadership
 from dispatcher.runtime.supervisor import Supervisor
 from dispatcher.wiring import Parts
 
@@ -19,8 +20,9 @@ _RSS_UNIT = 1024
 class Vitals:
     """Facts noted by the loops, read by the web app. See ``dispatcher.web.app.Vitals``."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, leadership: Leadership) -> None:
         self._parts = parts
+        self._leadership = leadership
         self._lock = threading.Lock()
         self._started = parts.clock.monotonic()
         self._last_poll: datetime | None = None
@@ -65,9 +67,14 @@ class Vitals:
         found = [f"The loop {name} makes no progress." for name in self.stuck()]
         if stats is None:
             found.append("Redis cannot be reached.")
+        elif not self._leadership.is_known():
+            found.append("It is not known yet which runtime leads.")
         with self._lock:
             if self._credentials is not None:
                 found.append(f"Convex rejects the credentials: {self._credentials}")
+            elif self._leadership.term() is None:
+                # A standby does not list; whether the leader can is told by the leader.
+                pass
             elif self._last_poll is None:
                 found.append("Convex has not been listed yet.")
             elif self._parts.clock.now() - self._last_poll > self._longest_silence():
@@ -94,6 +101,7 @@ class Vitals:
         return {
             "status": "degraded" if problems else "healthy",
             "problems": list(problems),
+            "leads": self._leadership.term() is not None,
             "uptime": round(clock.monotonic() - self._started, 1),
             "versions": {
                 "runtimeService": self._parts.version,

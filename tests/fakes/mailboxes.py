@@ -71,7 +71,7 @@ class FakeMailboxes:
         (only,) = self.outcomes
         return only
 
-    def put(self, entries: Sequence[Entry]) -> Put:
+    def put(self, entries: Sequence[Entry], *, term: int = 0) -> Put:
         self._diary.note("put")
         self.puts += entries
         return Put(added=len(entries), to_ring=tuple(one.conversation for one in entries))
@@ -108,7 +108,7 @@ class FakeMailboxes:
                 self.head = _rested(head, outcome)
         return (claim.conversation,)
 
-    def sweep(self) -> Swept:
+    def sweep(self, *, term: int = 0) -> Swept:
         self._diary.note("sweep")
         return Swept(expired=0, rested=0, to_ring=())
 

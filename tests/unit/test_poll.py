@@ -35,7 +35,7 @@ class Boxes:
         self.known: set[str] = set()
         self.open_before, self.running = open_before, running
 
-    def put(self, entries: Sequence[Entry]) -> Put:
+    def put(self, entries: Sequence[Entry], *, term: int = 0) -> Put:
         new = [entry for entry in entries if entry.delivery not in self.known]
         self.known |= {entry.delivery for entry in new}
         return Put(added=len(new), to_ring=tuple(entry.conversation for entry in new))

@@ -4,12 +4,12 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from typing import Any, Final
 
 import redis
 
 from dispatcher.adapters.redis.connection import translated_errors
+from dispatcher.adapters.redis.steps import Steps
 from dispatcher.domain.delivery import (
     Claim,
     Dead,
@@ -21,7 +21,7 @@ from dispatcher.domain.delivery import (
     entry_of,
     line_class,
 )
-from dispatcher.domain.errors import LeaseLost, StoreUnusable
+from dispatcher.domain.errors import LeadLost, LeaseLost, StoreUnusable
 from dispatcher.domain.ids import (
     NOTHING,
     AccountId,
@@ -55,10 +55,10 @@ class RedisMailboxes:
         worker: str,
     ) -> None:
         self._client = client
-        self._prefix = f"mission-control:{{{account}}}:"
+        self.steps = Steps(client, account)
+        self._prefix = self.steps.prefix
         self._lease_ms = _ms(lease)
         self._worker = worker
-        self._scripts = {name: client.register_script(text) for name, text in _script_texts()}
 
     def open(self) -> None:
         """Write or check the layout number.
@@ -80,16 +80,17 @@ class RedisMailboxes:
         with translated_errors():
             self._client.hset(f"{self._prefix}limits", mapping={"cap": cap, "agent_cap": agent_cap})
 
-    def put(self, entries: Sequence[Entry]) -> Put:
+    def put(self, entries: Sequence[Entry], *, term: int = 0) -> Put:
         """See ``Mailboxes.put``."""
         page = json.dumps([_put_form(entry) for entry in entries])
-        added, *rings = self._run("put", page, _ms(TOMBSTONE))
+        added, *rings = self.steps.run("put", page, _ms(TOMBSTONE), term)
+        _refuse_the_past(added)
         return Put(added=int(added), to_ring=_conversations(rings))
 
     def claim(self, hint: ConversationId) -> Claim | NotClaimed:
         """See ``Mailboxes.claim``."""
         token = secrets.token_hex(12)
-        found, *rest = self._run("claim", hint, token, self._lease_ms, self._worker)
+        found, *rest = self.steps.run("claim", hint, token, self._lease_ms, self._worker)
         if found != b"claimed":
             return NotClaimed(found.decode())
         conversation, delivery, now, key_user, *fields = rest
@@ -114,13 +115,13 @@ class RedisMailboxes:
             ceiling: A claim older than this is not renewed: its turn has gone wrong.
         """
         pairs = [part for claim in claims for part in (claim.conversation, claim.token)]
-        kept = self._run("renew", self._lease_ms, _ms(ceiling), *pairs)
+        kept = self.steps.run("renew", self._lease_ms, _ms(ceiling), *pairs)
         return tuple(bool(one) for one in kept)
 
     def journal(self, claim: Claim, journal: Journal, *, uses_row_key: bool = False) -> int:
         """See ``Mailboxes.journal``."""
         record, flag = dump(journal), "1" if uses_row_key else "0"
-        written, *newest = self._run("journal", claim.conversation, claim.token, record, flag)
+        written, *newest = self.steps.run("journal", claim.conversation, claim.token, record, flag)
         if not written:
             raise LeaseLost("the claim was lost before the journal was written")
         return int(newest[0])
@@ -128,7 +129,7 @@ class RedisMailboxes:
     def rebind(self, claim: Claim, notification: Notification) -> Claim:
         """See ``Mailboxes.rebind``."""
         entry = entry_of(notification, is_carried=claim.entry.is_carried)
-        done = self._run(
+        done = self.steps.run(
             "rebind",
             claim.conversation,
             claim.token,
@@ -144,21 +145,25 @@ class RedisMailboxes:
     def settle(self, claim: Claim, outcome: Outcome) -> tuple[ConversationId, ...]:
         """See ``Mailboxes.settle``."""
         how = _settle_form(outcome)
-        done, *rings = self._run("settle", claim.conversation, claim.token, *how, _ms(TOMBSTONE))
+        done, *rings = self.steps.run(
+            "settle", claim.conversation, claim.token, *how, _ms(TOMBSTONE)
+        )
         if not done:
             raise LeaseLost("the claim was lost before its outcome was settled")
         return _conversations(rings)
 
-    def sweep(self) -> Swept:
+    def sweep(self, *, term: int = 0) -> Swept:
         """See ``Mailboxes.sweep``."""
-        expired, rested, *rings = self._run(
-            "sweep", _ms(RING_WAIT), _ms(RING_WAIT_MAX), _SWEPT_AT_ONCE
+        expired, *counts = self.steps.run(
+            "sweep", _ms(RING_WAIT), _ms(RING_WAIT_MAX), _SWEPT_AT_ONCE, term
         )
+        _refuse_the_past(expired)
+        rested, *rings = counts
         return Swept(expired=int(expired), rested=int(rested), to_ring=_conversations(rings))
 
     def stats(self) -> Stats:
         """See ``Mailboxes.stats``."""
-        now, opened, claims, resting, dead, *lines = self._run("stats")
+        now, opened, claims, resting, dead, *lines = self.steps.run("stats")
         return Stats(
             at=_instant(now),
             open=int(opened),
@@ -178,20 +183,10 @@ class RedisMailboxes:
         with translated_errors():
             self._client.ping()
 
-    def _run(self, script: str, *args: Any) -> Any:  # noqa: ANN401 - each script has its own form
-        with translated_errors():
-            return self._scripts[script](keys=[self._prefix], args=args)
 
-
-def _script_texts() -> Iterable[tuple[str, str]]:
-    folder = resources.files("dispatcher.adapters.redis.scripts")
-    texts = {
-        file.name.removesuffix(".lua"): file.read_text(encoding="utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".lua")
-    }
-    prelude = texts.pop("prelude")
-    return [(name, f"{prelude}\n{text}") for name, text in texts.items()]
+def _refuse_the_past(answer: int) -> None:
+    if answer < 0:
+        raise LeadLost("another runtime leads")
 
 
 def _put_form(entry: Entry) -> dict[str, Any]:

@@ -20,6 +20,8 @@
 --   open                   zset    every unsettled delivery by the time it was put
 --   dead                   zset    dead deliveries by the time they died
 --   turns                  string  claims granted so far
+--   leader                 string  the runtime that leads, expiring with its lease
+--   term                   string  how often the lead has changed hands
 local P = KEYS[1]
 local CLASSES = 4
 local DEFAULT_CAP, DEFAULT_AGENT_CAP = 10, 5
@@ -37,6 +39,11 @@ local function row_key(notification) return P .. "row:" .. notification end
 local function limits()
     local found = redis.call("HMGET", P .. "limits", "cap", "agent_cap")
     return tonumber(found[1]) or DEFAULT_CAP, tonumber(found[2]) or DEFAULT_AGENT_CAP
+end
+
+-- A step of a runtime that leads no more must change nothing. Term 0 is for those who need no lead.
+local function is_of_the_past(term)
+    return tonumber(term) > 0 and redis.call("GET", P .. "term") ~= term
 end
 
 local function holds(conversation, token)

@@ -5,10 +5,13 @@
 --                        message, agent, task, conversation, kind, class, createdAt and
 --                        _creationTime in ms as text, 1 when carried
 -- ARGV[2]  tombstone_ms  how long a tombstone stays after its row was last listed
+-- ARGV[3]  term          of the leader that puts; 0 for a worker that carries a message
 --
--- Returns  {added, conversation to ring, ...}; never more rings than free slots
+-- Returns  {-1} when another runtime leads, else
+--          {added, conversation to ring, ...}; never more rings than free slots
 --
 -- Safe to run twice: the second time nothing is newer, and the sweeper rings for the lost answer.
+if is_of_the_past(ARGV[3]) then return {-1} end
 local now = now_ms()
 local cap, agent_cap = limits()
 local added, standing = 0, {}

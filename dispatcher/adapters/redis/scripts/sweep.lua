@@ -4,10 +4,13 @@
 -- ARGV[1]  ring_wait_ms      a mailbox not claimed so long after its ring is rung again
 -- ARGV[2]  ring_wait_max_ms  that wait doubles from ring to ring up to this
 -- ARGV[3]  most              how many leases, and how many rests, one sweep looks at
+-- ARGV[4]  term              of the leader that sweeps
 --
--- Returns  {expired leases, ended rests, conversation to ring, ...}
+-- Returns  {-1} when another runtime leads, else
+--          {expired leases, ended rests, conversation to ring, ...}
 --
 -- Safe to run twice: what was taken back once is not expired any more.
+if is_of_the_past(ARGV[4]) then return {-1} end
 local now = now_ms()
 local expired = redis.call("ZRANGEBYSCORE", P .. "claims", "-inf", now, "LIMIT", 0, ARGV[3])
 for _, conversation in ipairs(expired) do

@@ -1,0 +1,62 @@
+"""The lead on a real Redis: one holder at a time, and steps of an old term change nothing."""
+
+from datetime import timedelta
+
+import pytest
+import redis
+
+from dispatcher.adapters.redis.leader import RedisLead
+from dispatcher.adapters.redis.mailboxes import RedisMailboxes
+from dispatcher.domain.delivery import entry_of
+from dispatcher.domain.errors import LeadLost
+from dispatcher.domain.ids import AccountId
+from tests.samples import notification
+from tests.waiting import until
+
+LONG, SHORT = timedelta(seconds=30), timedelta(milliseconds=20)
+
+
+@pytest.fixture
+def store(redis_client: redis.Redis) -> RedisMailboxes:
+    return RedisMailboxes(redis_client, account=AccountId("acc"), lease=LONG, worker="w")
+
+
+def test_one_leads_and_the_other_stands_by(store: RedisMailboxes) -> None:
+    first = RedisLead(store.steps, holder="a", lease=LONG)
+    second = RedisLead(store.steps, holder="b", lease=LONG)
+    assert first.take() == 1
+    assert second.take() is None
+    assert first.take() == 1
+
+
+def test_a_lead_that_is_given_away_is_taken_at_once_in_a_new_term(store) -> None:
+    first = RedisLead(store.steps, holder="a", lease=LONG)
+    second = RedisLead(store.steps, holder="b", lease=LONG)
+    first.take()
+    first.resign()
+    assert second.take() == 2
+    first.resign()
+    assert second.take() == 2
+
+
+def test_a_lead_that_runs_out_goes_to_the_standby(store: RedisMailboxes) -> None:
+    RedisLead(store.steps, holder="a", lease=SHORT).take()
+    standby = RedisLead(store.steps, holder="b", lease=LONG)
+    assert until(standby.take) == 2
+
+
+def test_a_leader_of_an_old_term_changes_nothing(store: RedisMailboxes) -> None:
+    old = RedisLead(store.steps, holder="a", lease=LONG)
+    term = old.take()
+    old.resign()
+    RedisLead(store.steps, holder="b", lease=LONG).take()
+    with pytest.raises(LeadLost):
+        store.put([entry_of(notification())], term=term)
+    with pytest.raises(LeadLost):
+        store.sweep(term=term)
+    assert store.stats().open == 0
+
+
+def test_a_worker_carries_a_message_without_leading(store: RedisMailboxes) -> None:
+    RedisLead(store.steps, holder="a", lease=LONG).take()
+    assert store.put([entry_of(notification(), is_carried=True)]).added == 1
