@@ -64,7 +64,13 @@ class Backend(Protocol):
         ...
 
     def post_message(
-        self, *, agent: AgentId, task: TaskId, content: str, key: NotificationId | None
+        self,
+        *,
+        agent: AgentId,
+        task: TaskId,
+        content: str,
+        key: NotificationId | None,
+        wakes_agents: bool = True,
     ) -> MessageId:
         """Post an agent's message into a thread.
 
@@ -74,6 +80,7 @@ class Backend(Protocol):
             content: At most 100 000 UTF-16 units.
             key: A second post with the same key is not made; the id of the first is returned,
                 whatever its content. Without a key every call posts.
+            wakes_agents: False when no agent is to be notified of it.
         """
         ...
 

@@ -62,6 +62,7 @@ def boot() -> None:
         clock=parts.clock,
         bounds=parts.bounds,
         templates=template,
+        gives_notice=settings.dead_letter_notice,
     )
     declare_actors(
         parts.broker, desk=desk, lifecycle=lifecycle, time_limit=ceiling + _CEILING_MARGIN

@@ -104,11 +104,19 @@ class ConvexBackend:
         self._call("markNotificationDelivered", notificationId=notification)
 
     def post_message(
-        self, *, agent: AgentId, task: TaskId, content: str, key: NotificationId | None
+        self,
+        *,
+        agent: AgentId,
+        task: TaskId,
+        content: str,
+        key: NotificationId | None,
+        wakes_agents: bool = True,
     ) -> MessageId:
         """See ``Backend.post_message``; a longer text is cut at the backend's limit, with a note."""
         text = cut_units(without_lone_surrogates(content), MESSAGE_UNITS, mark=CUT_NOTE)
-        arguments = {"agentId": agent, "taskId": task, "content": text}
+        arguments: dict[str, Any] = {"agentId": agent, "taskId": task, "content": text}
+        if not wakes_agents:
+            arguments["suppressAgentNotifications"] = True
         if key is not None:
             arguments["sourceNotificationId"] = key
         value = self._call("createMessageFromAgent", **arguments)

@@ -17,6 +17,7 @@ from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, Stage, load
 from dispatcher.flows.desk import Attempt, Desk
 from dispatcher.flows.mark import mark
+from dispatcher.flows.notice import tell_thread
 from dispatcher.flows.turn import ask, look
 from dispatcher.flows.write_back import finish, write_back
 
@@ -140,6 +141,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
 def _die(attempt: Attempt, cause: str) -> Outcome:
     """Finish a delivery that is not tried again; from here on it is never asked again."""
     attempt.write(attempt.journal.evolve(stage=Stage.DYING, cause=cause))
+    tell_thread(attempt, cause)
     mark(attempt)
     return Dead(cause=cause)
 

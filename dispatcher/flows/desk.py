@@ -11,7 +11,11 @@ from dispatcher.ports import Backend, Bell, Clock, Gateway, Hold, Holds, Mailbox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The ports and limits of the flows that a worker runs."""
+    """The ports and limits of the flows that a worker runs.
+
+    Attributes:
+        gives_notice: People are told in the thread when a delivery dies.
+    """
 
     backend: Backend
     gateway: Gateway
@@ -22,6 +26,7 @@ class Desk:
     clock: Clock
     bounds: Bounds
     templates: Templates
+    gives_notice: bool = True
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,8 +22,8 @@ def _text(default: Any, text: str) -> Any:  # noqa: ANN401 - pydantic's own sign
     return Field(default=default, description=text)
 
 
-def _flag(text: str) -> Any:  # noqa: ANN401 - pydantic's own signature
-    return Field(default=False, description=text, json_schema_extra={"unit": "true or false"})
+def _flag(text: str, *, default: bool = False) -> Any:  # noqa: ANN401 - pydantic's own signature
+    return Field(default=default, description=text, json_schema_extra={"unit": "true or false"})
 
 
 class Settings(BaseSettings):
@@ -80,6 +80,9 @@ class Settings(BaseSettings):
         None, 1, 100, "Turns at once of one agent; half of the cap unless set."
     )
     delivery_max_attempts: int = _number(6, 1, 50, "Attempts until a delivery is dead.")
+    dead_letter_notice: bool = _flag(
+        "Tell people in the thread when a notification could not be answered.", default=True
+    )
     delivery_max_tool_rounds: int = _number(
         8, 1, 50, "Rounds of tool calls in one turn; bounds how long a claim can live."
     )

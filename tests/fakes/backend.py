@@ -17,6 +17,7 @@ class Post:
     content: str
     key: NotificationId | None
     message: MessageId
+    wakes_agents: bool = True
 
 
 class FakeBackend:
@@ -64,14 +65,29 @@ class FakeBackend:
         self.change(notification, notification=replace(row, is_delivered=True))
 
     def post_message(
-        self, *, agent: AgentId, task: TaskId, content: str, key: NotificationId | None
+        self,
+        *,
+        agent: AgentId,
+        task: TaskId,
+        content: str,
+        key: NotificationId | None,
+        wakes_agents: bool = True,
     ) -> MessageId:
         self._diary.note("post_message")
         for post in self.posts:
             if key is not None and post.key == key:
                 return post.message
         message = MessageId(f"posted-{len(self.posts) + 1}")
-        self.posts.append(Post(agent=agent, task=task, content=content, key=key, message=message))
+        self.posts.append(
+            Post(
+                agent=agent,
+                task=task,
+                content=content,
+                key=key,
+                message=message,
+                wakes_agents=wakes_agents,
+            )
+        )
         shown = Message(
             message_id=message,
             author_type="agent",
