@@ -27,7 +27,7 @@ def test_a_delivery_that_was_marking_is_only_marked() -> None:
     office.left_behind(answered(Stage.MARKING, outcome="skipped_task_closed"))
 
     assert office.attempt() == Settled(outcome="skipped_task_closed")
-    assert office.effects() == ["post_message", "mark_delivered"]
+    assert office.effects() == ["mark_delivered"]
 
 
 def test_a_dying_delivery_is_only_finished() -> None:
