@@ -16,11 +16,13 @@ from dispatcher.wiring import package_version
 )
 @click.version_option(package_version(), "-V", "--version", prog_name="dispatcher")
 def dispatcher() -> None:
-    r"""Bring Mission Control notifications to agents, and their replies back.
+    """Bring Mission Control notifications to agents, and their replies back.
 
     \b
     Try it without Docker, accounts or keys:
       dispatcher dev
+
+    \b
     Run it:
       dispatcher doctor      is everything it needs there?
       dispatcher run         the runtime process: poller, sweeper, HTTP
@@ -28,7 +30,7 @@ def dispatcher() -> None:
 
     Settings come from environment variables and from a file .env in the current folder; see
     .env.example.
-    """
+    """  # noqa: D301 - click's mark for lines that are not to be wrapped
 
 
 for command in (run, worker, dev, doctor):

@@ -22,7 +22,7 @@ _SAMPLE = "@engineer hello! Can you see this?"
 _PORT = 3001
 
 
-@click.command()
+@click.command(short_help="Run everything on this machine, with a sandbox.")
 @click.option("--once", metavar="TEXT", help="Post TEXT, show each step and the reply, and end.")
 @click.option(
     "--port", type=click.IntRange(1, 65535), help=f"Port of the page; {_PORT} unless it is taken."
@@ -37,7 +37,7 @@ _PORT = 3001
 )  # fmt: skip
 @without_tracebacks
 def dev(once: str | None, port: int | None, delay: float, wait: float) -> int:
-    r"""Run everything on this machine: Redis, a sandbox, the runtime and a worker.
+    """Run everything on this machine: Redis, a sandbox, the runtime and a worker.
 
     The sandbox stands in for Convex and for the gateway. Any part is replaced by a real one when
     its variable is set: REDIS_URL, CONVEX_URL (with ACCOUNT_ID and SERVICE_TOKEN) or
@@ -47,7 +47,7 @@ def dev(once: str | None, port: int | None, delay: float, wait: float) -> int:
     Examples:
       dispatcher dev
       dispatcher dev --once "@engineer hello"
-    """
+    """  # noqa: D301 - click's mark for lines that are not to be wrapped
     settings = given_parts() | {"HEALTH_PORT": str(_chosen_port(port))}
     if once is not None and "CONVEX_URL" in settings:
         raise click.UsageError("--once needs the sandbox's backend: unset CONVEX_URL.")

@@ -22,7 +22,7 @@ class Finding:
     advice: str = ""
 
 
-@click.command()
+@click.command(short_help="Check each thing that it needs.")
 @without_tracebacks
 def doctor() -> int:
     """Check each dependency: is it reachable, does it accept us, is its version right?

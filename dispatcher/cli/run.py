@@ -11,7 +11,7 @@ from dispatcher.settings import Settings
 from dispatcher.wiring import milliseconds
 
 
-@click.command()
+@click.command(short_help="Run the runtime: poller, sweeper, HTTP.")
 @without_tracebacks
 def run() -> int:
     """Run the runtime process: poller, sweeper and the HTTP side.

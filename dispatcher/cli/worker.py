@@ -18,7 +18,7 @@ _AFTER_THE_DRAIN_MS = 15_000
 _START_AGAIN_S = 1.0
 
 
-@click.command()
+@click.command(short_help="Run a worker: it asks agents.")
 @without_tracebacks
 def worker() -> int:
     """Run a worker: it asks the agents and writes their replies back.
