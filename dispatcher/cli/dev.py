@@ -136,15 +136,19 @@ def _chosen_port(wanted: int | None) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Turn SIGTERM into what Ctrl-C does, and let a waiting loop end at once."""
+    """Turn SIGTERM and SIGINT into a KeyboardInterrupt, and let a waiting loop end at once.
+
+    SIGINT as well: a shell that starts a program in the background lets it ignore that signal.
+    """
     interrupted = threading.Event()
 
     def stop(*_: object) -> None:
         interrupted.set()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {signum: signal.signal(signum, stop) for signum in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield interrupted
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
