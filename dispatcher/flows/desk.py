@@ -38,6 +38,7 @@ class Attempt:
         hold: Keeps the claim alive; entered right after the claim.
         journal: The record as it was last written.
         has_begun: People see the agent typing.
+        has_posted: This very attempt posted the reply.
     """
 
     desk: Desk
@@ -45,6 +46,7 @@ class Attempt:
     journal: Journal
     hold: Hold = field(init=False)
     has_begun: bool = False
+    has_posted: bool = False
 
     def write(self, journal: Journal, *, uses_row_key: bool = False) -> None:
         """Write the journal and remember it."""

@@ -15,10 +15,11 @@ from dispatcher.domain.journal import Stage
 from dispatcher.domain.notification import Context
 from dispatcher.domain.reply import NOTHING_USABLE, Reply, Said, judge
 from dispatcher.domain.retry import ASKS_FOR_A_REPLY, Cause, backoff
-from dispatcher.domain.text import ELLIPSIS, utf16_units
+from dispatcher.domain.text import utf16_units
 from dispatcher.flows.desk import Attempt
 from dispatcher.flows.mark import mark
 
+_COMPARED = 900
 _SHOWN_UNITS = 2_000
 """The backend shows a longer message of a thread only up to here."""
 
@@ -71,13 +72,13 @@ def _is_in_thread(attempt: Attempt, context: Context) -> bool:
         return True
     shown = next((item for item in context.thread if item.message_id == journal.message), None)
     if shown is None:
-        # It was posted a moment ago, so it would be among the newest.
-        return False
+        # Posted a moment ago it would be among the newest; posted by an earlier attempt it may have
+        # scrolled out, and a second message would be worse than none.
+        return not attempt.has_posted
     text = _text_of(journal.reply)
-    is_cut = utf16_units(text) > _SHOWN_UNITS
-    return (
-        text.startswith(shown.content.removesuffix(ELLIPSIS)) if is_cut else text == shown.content
-    )
+    if utf16_units(text) <= _SHOWN_UNITS:
+        return text == shown.content
+    return text.startswith(shown.content[:_COMPARED])
 
 
 def _post_again(attempt: Attempt) -> None:
@@ -138,6 +139,7 @@ def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
         agent=claim.entry.agent, task=task, content=_text_of(reply), key=key
     )
     attempt.journal = attempt.journal.evolve(message=message)
+    attempt.has_posted = True
     created = datetime.fromtimestamp(claim.entry.created_at_ms / 1000, UTC)
     wait = max(desk.clock.now() - created, timedelta(0))
     desk.tally.replied(wait=wait)

@@ -82,7 +82,25 @@ def test_a_key_that_redis_forgot_does_not_swallow_the_reply() -> None:
     assert [(post.content, post.key) for post in office.backend.posts][1:] == [(GREETING, key)]
 
 
-@pytest.mark.parametrize("text", ["Short.", "x" * 2001, "  padded \n", "ends in …"])
+def test_a_reply_that_scrolled_out_of_the_thread_meanwhile_is_not_posted_again() -> None:
+    """The mark may come hours after the post, when the backend was away in between."""
+    office = office_for(Kind.THREAD_UPDATE)
+    office.left_behind(
+        Journal(
+            stage=Stage.MARKING,
+            asks=1,
+            reply=Reply(text="An answer."),
+            post_key=ROW,
+            message=MessageId("jx7scrolled00000000000000000000"),
+            outcome="answered",
+        )
+    )
+
+    assert office.attempt() == ANSWERED
+    assert office.backend.posts == []
+
+
+@pytest.mark.parametrize("text", ["Short.", "x" * 2001, "  padded \n", "ends in …", "🙂" * 1500])
 def test_a_reply_that_is_in_the_thread_is_not_posted_again(text: str) -> None:
     office = office_for(Kind.THREAD_UPDATE)
     office.gateway.will_say(text)
