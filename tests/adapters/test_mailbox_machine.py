@@ -71,6 +71,7 @@ class MailboxMachine(RuleBasedStateMachine):
         self.versions: Counter[int] = Counter()
         self.known: set[tuple[int, int]] = set()
         self.ended: set[str] = set()
+        self.begun: dict[str, str] = {}
 
     @initialize()
     def limits(self) -> None:
@@ -97,6 +98,8 @@ class MailboxMachine(RuleBasedStateMachine):
         assert claim.conversation not in {held.conversation for held in self.claims}
         assert claim.delivery not in self.ended
         assert self.is_head(claim)
+        begun = self.begun.get(claim.conversation)
+        assert begun in {None, claim.delivery}, "a begun head stays first until it is over"
         self.claims.append(claim)
 
     @rule(data=st.data())
@@ -104,6 +107,7 @@ class MailboxMachine(RuleBasedStateMachine):
         claim = self.pick(data)
         if claim:
             self.store.journal(claim, Journal(stage=Stage.ASKED, asks=claim.attempt_no))
+            self.begun[claim.conversation] = claim.delivery
 
     @rule(data=st.data())
     def rebind(self, data: st.DataObject) -> None:
@@ -126,6 +130,11 @@ class MailboxMachine(RuleBasedStateMachine):
         self.ended |= {f"n{number}:m{number}v{v}" for v in range(self.versions[number])}
         self.known |= {(number, version) for version in range(self.versions[number] + 1)}
         self.claims[self.claims.index(claim)] = bound
+        if self.begun.get(claim.conversation) == claim.delivery:
+            self.begun[claim.conversation] = bound.delivery
+        opened = [name.decode() for name in self.client.zrange(f"{PREFIX}open", 0, -1)]
+        of_the_row = [name for name in opened if name.startswith(f"{newest.notification}:")]
+        assert of_the_row == [bound.delivery], "one turn answers all older messages of the row"
 
     @rule(data=st.data(), outcome=OUTCOMES)
     def settle(self, data: st.DataObject, outcome: Settled | Dead | Resting) -> None:
@@ -138,6 +147,7 @@ class MailboxMachine(RuleBasedStateMachine):
         self.lost.append(claim)
         if not isinstance(outcome, Resting):
             self.ended.add(claim.delivery)
+            self.begun.pop(claim.conversation, None)
 
     @rule(data=st.data())
     def a_lease_runs_out(self, data: st.DataObject) -> None:
