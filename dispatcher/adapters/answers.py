@@ -101,7 +101,7 @@ def _failed_run(status: int, text: str) -> errors.GatewayError:
     if status == 402:
         return errors.AgentUnavailable(text, rest=_BILLING_REST)
     if status in _PROVIDER_REFUSES:
-        return errors.AgentUnavailable(text)
+        return errors.AgentUnavailable(text, is_throttled=status == 429)
     if status in {400, 413}:
         return errors.AskRefused(text)
     return errors.AskFailed(text)

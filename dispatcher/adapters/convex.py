@@ -85,23 +85,23 @@ class ConvexBackend:
 
     def list_undelivered(self, *, limit: int) -> Page:
         """See ``Backend.list_undelivered``."""
-        return read_page(self._call("listUndeliveredNotifications", limit=limit))
+        return read_page(self.call("listUndeliveredNotifications", limit=limit))
 
     def fetch_context(self, notification: NotificationId) -> Context | None:
         """See ``Backend.fetch_context``."""
-        return read_context(self._call("getNotificationForDelivery", notificationId=notification))
+        return read_context(self.call("getNotificationForDelivery", notificationId=notification))
 
     def mark_begun(self, notification: NotificationId) -> None:
         """See ``Backend.mark_begun``."""
-        self._call("markNotificationRead", notificationId=notification)
+        self.call("markNotificationRead", notificationId=notification)
 
     def mark_ended(self, notification: NotificationId) -> None:
         """See ``Backend.mark_ended``."""
-        self._call("markNotificationDeliveryEnded", notificationId=notification)
+        self.call("markNotificationDeliveryEnded", notificationId=notification)
 
     def mark_delivered(self, notification: NotificationId) -> None:
         """See ``Backend.mark_delivered``."""
-        self._call("markNotificationDelivered", notificationId=notification)
+        self.call("markNotificationDelivered", notificationId=notification)
 
     def post_message(
         self,
@@ -119,12 +119,12 @@ class ConvexBackend:
             arguments["suppressAgentNotifications"] = True
         if key is not None:
             arguments["sourceNotificationId"] = key
-        value = self._call("createMessageFromAgent", **arguments)
+        value = self.call("createMessageFromAgent", **arguments)
         return MessageId(read_member(value, "messageId"))
 
     def start_work(self, *, agent: AgentId, task: TaskId) -> None:
         """See ``Backend.start_work``."""
-        self._call(
+        self.call(
             "updateTaskStatusFromAgent",
             agentId=agent,
             taskId=task,
@@ -134,7 +134,7 @@ class ConvexBackend:
 
     def probe(self) -> AgentId | None:
         """See ``Backend.probe``."""
-        value = self._call("getOrchestratorAgentId")
+        value = self.call("getOrchestratorAgentId")
         if not isinstance(value, dict):
             raise errors.BackendGarbled("the probe's answer is not an object")
         found = value.get("orchestratorAgentId")
@@ -148,23 +148,28 @@ class ConvexBackend:
             config: Always the full set: the backend replaces it as a whole.
         """
         extra = {} if config is None else {"config": config}
-        self._call("updateRuntimeStatus", status=status, **extra)
+        self.call("updateRuntimeStatus", status=status, **extra)
 
     def take_restart_request(self) -> bool:
         """Ask whether a restart was requested; the same call clears the request."""
-        value = self._call("checkAndClearRestartRequested")
+        value = self.call("checkAndClearRestartRequested")
         return isinstance(value, dict) and value.get("restartRequested") is True
 
     def pending_upgrade(self) -> dict[str, Any] | None:
         """Return the requested upgrade as the backend has it, or None; reading clears nothing."""
-        value = self._call("getPendingUpgrade")
+        value = self.call("getPendingUpgrade")
         return value if isinstance(value, dict) else None
 
     def record_upgrade(self, result: dict[str, Any]) -> None:
         """Record how an upgrade ended. Each call appends to the history: do not repeat it."""
-        self._call("recordUpgradeResult", **result)
+        self.call("recordUpgradeResult", **result)
 
-    def _call(self, action: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
+    def call(self, action: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
+        """Call a service action once and return its value.
+
+        Raises:
+            BackendError: By the tree of errors.
+        """
         try:
             return self._exchange(action, arguments)
         except errors.BackendRedacted as error:

@@ -25,6 +25,7 @@ from dispatcher.domain import errors
 from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.text import without_lone_surrogates
+from dispatcher.domain.tools import Tool
 from dispatcher.ports import Ask, Clock, Hold
 
 OLDEST: Final = (2026, 7)
@@ -183,15 +184,40 @@ def _request_of(ask: Ask) -> tuple[dict[str, str], bytes]:
     key = gateway_session_key(ask.agent, ask.session_key)
     if not _KEY.fullmatch(key):
         raise errors.AskRefused("the session key cannot be sent in a header")
-    fields = {
+    fields: dict[str, Any] = {
         "model": f"openclaw/{ask.agent.lower()}",
         "instructions": without_lone_surrogates(ask.instructions),
-        "input": without_lone_surrogates(ask.text),
+        "input": _input_of(ask),
     }
+    if ask.tools:
+        fields["tools"] = [_tool_form(tool) for tool in ask.tools]
     body = json.dumps(fields, ensure_ascii=False).encode()
     if len(body) > _REQUEST_LIMIT:
         raise errors.AskRefused("the prompt is larger than the gateway takes (20 MiB)")
     return {"x-openclaw-session-key": key}, body
+
+
+def _input_of(ask: Ask) -> str | list[dict[str, str]]:
+    if not ask.results:
+        return without_lone_surrogates(ask.text)
+    return [
+        {
+            "type": "function_call_output",
+            "call_id": result.call_id,
+            "output": without_lone_surrogates(result.text),
+        }
+        for result in ask.results
+    ]
+
+
+def _tool_form(tool: Tool) -> dict[str, Any]:
+    """Give the flat form; the nested one of other APIs is refused."""
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
+    }
 
 
 def _lost(exchange: Exchange, error: Exception) -> errors.GatewayError:

@@ -156,11 +156,15 @@ class AgentUnavailable(GatewayError):
 
     Attributes:
         rest: How long to leave the agent alone at least, or None for the usual growing rest.
+        is_throttled: Its provider wants fewer requests: the usual back-off is enough.
     """
 
-    def __init__(self, text: str, *, rest: timedelta | None = None) -> None:
+    def __init__(
+        self, text: str, *, rest: timedelta | None = None, is_throttled: bool = False
+    ) -> None:
         super().__init__(text)
         self.rest = rest
+        self.is_throttled = is_throttled
 
 
 class AskRefused(GatewayError):

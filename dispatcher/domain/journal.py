@@ -11,11 +11,14 @@ from typing import Any, Final
 from dispatcher.domain.errors import JournalUnreadable
 from dispatcher.domain.ids import MessageId, NotificationId, SessionKey
 from dispatcher.domain.reply import Reply, ToolCall, Usage
+from dispatcher.domain.tools import ToolResult
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""Version 1 had no tool calls; its records are read as they are."""
+
 _PLAIN: Final = (
-    "session_key", "asks", "is_required", "is_answer_to_agent", "starts_work",
-    "attempts_spent", "post_key", "message", "outcome", "cause",
+    "session_key", "asks", "answers", "is_required", "is_answer_to_agent", "starts_work",
+    "rounds", "calls_begun", "said", "attempts_spent", "post_key", "message", "outcome", "cause",
 )  # fmt: skip
 
 
@@ -25,6 +28,7 @@ class Stage(StrEnum):
     NEW = "new"
     ASKED = "asked"
     ANSWERED = "answered"
+    TOOLS = "tools"
     POSTING = "posting"
     MARKING = "marking"
     DYING = "dying"
@@ -37,10 +41,17 @@ class Journal:
     Attributes:
         session_key: Where the first ask went; every later one goes there too.
         asks: How often the agent was asked, answered or not.
+        answers: How many of these asks were answered.
         is_required: Somebody waits for an answer; as it was when the agent was asked.
         is_answer_to_agent: An agent's message caused the turn; as it was then.
         starts_work: The task moves on once the reply is posted; as it was then.
-        reply: The stored answer. Once it is here the agent is never asked again.
+        reply: The stored answer. The agent is never asked for it again; when it holds tool calls,
+            the next ask brings their results.
+        rounds: How many answers with tool calls there were.
+        results: What became of the calls of ``reply``, in their order, as far as they were run.
+        calls_begun: How many of them were begun: one more than there are results means that nobody
+            knows whether the last one happened.
+        said: The text of an earlier round, in case the last one has none.
         attempts_spent: Attempts that were spent on getting the reply; writing it back has its own.
         post_key: The key of the post that may be under way.
         outcome: What the delivery settles as once its row is marked.
@@ -50,10 +61,15 @@ class Journal:
     stage: Stage = Stage.NEW
     session_key: SessionKey | None = None
     asks: int = 0
+    answers: int = 0
     is_required: bool = False
     is_answer_to_agent: bool = False
     starts_work: bool = False
     reply: Reply | None = None
+    rounds: int = 0
+    results: tuple[ToolResult, ...] = ()
+    calls_begun: int = 0
+    said: str = ""
     attempts_spent: int = 0
     post_key: NotificationId | None = None
     message: MessageId | None = None
@@ -63,6 +79,18 @@ class Journal:
     def evolve(self, **changes: Any) -> "Journal":  # noqa: ANN401 - the fields have their types
         """Return a new record with some fields changed."""
         return replace(self, **changes)
+
+    @property
+    def has_open_calls(self) -> bool:
+        """Say whether the agent waits for the results of its calls."""
+        return self.reply is not None and bool(self.reply.tool_calls)
+
+    @property
+    def needs_no_agent(self) -> bool:
+        """Say whether everything that is still to do concerns the backend alone."""
+        if self.stage in {Stage.MARKING, Stage.DYING}:
+            return True
+        return self.reply is not None and not self.reply.tool_calls
 
 
 def dump(journal: Journal) -> str:
@@ -74,6 +102,8 @@ def dump(journal: Journal) -> str:
             fields[name] = value
     if journal.reply is not None:
         fields["reply"] = _dump_reply(journal.reply)
+    if journal.results:
+        fields["results"] = [[one.call_id, one.name, one.text] for one in journal.results]
     # In ASCII: half an emoji of a model must not make the record unwritable.
     return json.dumps(fields, separators=(",", ":"))
 
@@ -93,10 +123,15 @@ def load(text: str) -> Journal:
             stage=Stage(fields["stage"]),
             session_key=fields.get("session_key"),
             asks=int(fields.get("asks", 0)),
+            answers=int(fields.get("answers", 0)),
             is_required=bool(fields.get("is_required")),
             is_answer_to_agent=bool(fields.get("is_answer_to_agent")),
             starts_work=bool(fields.get("starts_work")),
             reply=None if reply is None else _load_reply(reply),
+            rounds=int(fields.get("rounds", 0)),
+            results=tuple(_load_result(one) for one in fields.get("results", ())),
+            calls_begun=int(fields.get("calls_begun", 0)),
+            said=str(fields.get("said", "")),
             attempts_spent=int(fields.get("attempts_spent", 0)),
             post_key=fields.get("post_key"),
             message=fields.get("message"),
@@ -138,3 +173,7 @@ def _load_reply(fields: dict[str, Any]) -> Reply:
         is_incomplete=bool(fields["incomplete"]),
         usage=Usage(input_tokens=int(used[0]), output_tokens=int(used[1])),
     )
+
+
+def _load_result(fields: list[str]) -> ToolResult:
+    return ToolResult(call_id=str(fields[0]), name=str(fields[1]), text=str(fields[2]))

@@ -4,6 +4,7 @@ Each step either goes on or ends the attempt with an outcome.
 """
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from dispatcher.domain import policy
@@ -21,13 +22,16 @@ from dispatcher.domain.errors import (
     GatewayUnavailable,
     StoreError,
 )
+from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Context, Kind
 from dispatcher.domain.prompt import build_instructions, build_prompt
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import LOOKS_FOR_A_ROW, Cause, cause_of
+from dispatcher.domain.tools import offered
 from dispatcher.flows.desk import Attempt
 from dispatcher.flows.mark import mark
+from dispatcher.flows.tools import run_calls
 from dispatcher.ports import Ask
 
 _LOOK_AGAIN = timedelta(seconds=5)
@@ -62,51 +66,109 @@ def look(attempt: Attempt) -> Context | Outcome:
 
 
 def ask(attempt: Attempt, context: Context) -> Reply:
-    """Ask the agent and store its reply, so that it is never paid for again.
+    """Ask the agent, run the tools that it calls, and ask on, until it has said its last word.
+
+    Each answer is stored before anything else is done, so that it is never paid for again.
 
     Raises:
         GatewayError: No reply came.
-        LeaseLost: The claim is gone; the reply, if any, is thrown away.
+        BackendError: A tool could not be run; the next attempt goes on with it.
+        LeaseLost: The claim is gone; an answer that was not stored is thrown away.
     """
+    stored = attempt.journal.reply
+    reply = stored if stored is not None and stored.tool_calls else _first_ask(attempt, context)
+    while attempt.journal.has_open_calls:
+        run_calls(attempt, context)
+        reply = _ask_on(attempt, context)
+    return reply
+
+
+def go_on(attempt: Attempt) -> Context | Outcome:
+    """Fetch what is needed to go on with a turn whose tool calls are open."""
+    context = attempt.desk.backend.fetch_context(attempt.claim.entry.notification)
+    if context is None or context.agent is None:
+        return Settled(outcome="gone")
+    return context
+
+
+def _first_ask(attempt: Attempt, context: Context) -> Reply:
     journal = attempt.journal
     session_key = journal.session_key or context.session_key
     if session_key is None:
         raise BackendGarbled("the context has no session key")
     _begin(attempt)
-    is_required = policy.requires_reply(context)
     message = context.message
     asking = journal.evolve(
         stage=Stage.ASKED,
         session_key=session_key,
         asks=journal.asks + 1,
-        is_required=is_required,
+        is_required=policy.requires_reply(context),
         is_answer_to_agent=message is not None and message.author_type == "agent",
         starts_work=_starts_work(context),
     )
-    request = Ask(
+    request = _request(attempt, context, asking, text=build_prompt(context, attempt.desk.templates))
+    return _exchange(attempt, asking, replace(request, tools=offered(context)))
+
+
+def _ask_on(attempt: Attempt, context: Context) -> Reply:
+    """Bring the results of a round to the agent; after the last round no tools are offered."""
+    journal = attempt.journal
+    asking = journal.evolve(stage=Stage.ASKED, asks=journal.asks + 1)
+    is_last = journal.rounds >= attempt.desk.tool_rounds
+    request = replace(
+        _request(attempt, context, asking, text=""),
+        results=journal.results,
+        tools=() if is_last else offered(context),
+    )
+    reply = _exchange(attempt, asking, request)
+    if is_last and reply.tool_calls:
+        reply = replace(reply, tool_calls=())
+        _store(attempt, attempt.journal.evolve(reply=reply))
+    return reply
+
+
+def _request(attempt: Attempt, context: Context, asking: Journal, *, text: str) -> Ask:
+    # Asks that were answered, with something usable or not, are no cut off attempts.
+    answered = max(asking.answers, attempt.claim.unanswered)
+    return Ask(
         agent=context.agent.slug if context.agent else "",
-        session_key=session_key,
+        session_key=asking.session_key or SessionKey(""),
         instructions=build_instructions(
             context,
             attempt.desk.templates,
-            may_stay_silent=not is_required,
-            # Asks that were answered with nothing usable are no cut off attempts.
-            is_repeated=journal.asks > attempt.claim.unanswered,
+            may_stay_silent=not asking.is_required,
+            is_repeated=asking.asks - 1 > answered,
         ),
-        text=build_prompt(context, attempt.desk.templates),
+        text=text,
     )
+
+
+def _exchange(attempt: Attempt, asking: Journal, request: Ask) -> Reply:
+    """Send one ask with the journal around it."""
+    before = attempt.journal
     attempt.write(asking)
     attempt.hold.check()
     try:
         reply = _timed_ask(attempt, request)
     except (GatewayUnavailable, GatewayMisconfigured, AgentUnavailable, AskRefused):
         # Not taken: the next ask is no repetition.
-        attempt.write(asking.evolve(asks=journal.asks))
+        attempt.write(asking.evolve(asks=before.asks))
         raise
-    _store(
-        attempt,
-        asking.evolve(stage=Stage.ANSWERED, reply=reply, attempts_spent=attempt.claim.attempts),
+    # The last words of an agent may stand beside its last calls.
+    said = reply.text or before.said
+    if not reply.tool_calls and not reply.text and said:
+        reply = replace(reply, text=said)
+    answered = asking.evolve(
+        stage=Stage.ANSWERED,
+        reply=reply,
+        answers=asking.answers + 1,
+        rounds=asking.rounds + bool(reply.tool_calls),
+        results=(),
+        calls_begun=0,
+        said=said if reply.tool_calls else "",
+        attempts_spent=0 if reply.tool_calls else attempt.claim.attempts,
     )
+    _store(attempt, answered)
     return reply
 
 

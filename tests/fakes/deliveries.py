@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from dispatcher.domain.delivery import Settled
+from dispatcher.domain.delivery import Dead, Outcome, Settled
 from dispatcher.domain.ids import MessageId, SessionKey
 from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Context, Kind
@@ -45,6 +45,12 @@ def newer_row(found: Context, *, message_id: MessageId = NEWER) -> dict[str, Any
 
 def let_newer_message_come(office: Office) -> None:
     office.backend.change(office.row, **newer_row(office.backend.rows[office.row]))
+
+
+def cause_of_death(outcome: Outcome | None) -> str:
+    """Say of what a delivery died; it must have died."""
+    assert isinstance(outcome, Dead), outcome
+    return outcome.cause
 
 
 def answered(stage: Stage = Stage.ANSWERED, **changes: Any) -> Journal:

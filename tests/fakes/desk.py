@@ -1,6 +1,6 @@
 """A desk of fakes around one delivery, with everything that a test wants to look at."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +16,7 @@ from dispatcher.flows.deliver import deliver
 from dispatcher.flows.desk import Desk
 from dispatcher.ports import Swept
 from dispatcher.prompts import template
+from tests.fakes.actions import FakeActions
 from tests.fakes.backend import FakeBackend
 from tests.fakes.clock import ManualClock
 from tests.fakes.diary import Diary
@@ -75,6 +76,9 @@ class FakeTally:
     attempts: list[tuple[str, str, str]] = field(default_factory=list)
     waits: list[timedelta] = field(default_factory=list)
     asks: list[tuple[str, timedelta]] = field(default_factory=list)
+    tools: list[tuple[str, str]] = field(default_factory=list)
+    dropped: int = 0
+    unaccounted: int | None = None
 
     def polled(self, *, listed: int, added: int, malformed: int) -> None: ...
 
@@ -91,6 +95,15 @@ class FakeTally:
 
     def used(self, *, agent: str, reply: Reply) -> None: ...
 
+    def ran_tool(self, *, tool: str, result: str) -> None:
+        self.tools.append((tool, result))
+
+    def dropped_dead(self, count: int) -> None:
+        self.dropped += count
+
+    def audited(self, *, unaccounted: int, repaired: Mapping[str, int]) -> None:
+        self.unaccounted = unaccounted
+
 
 class Office:
     """One delivery, and everybody who has to do with it."""
@@ -100,6 +113,7 @@ class Office:
         self.conversation = entry_of(context.notification).conversation
         self.diary = Diary()
         self.backend = FakeBackend(self.diary, context)
+        self.actions = FakeActions(self.diary)
         self.gateway = FakeGateway(self.diary)
         entry = entry_of(context.notification, is_carried=is_carried)
         self.mailboxes = FakeMailboxes(self.diary, entry)
@@ -109,6 +123,7 @@ class Office:
         self.clock = ManualClock()
         self.desk = Desk(
             backend=self.backend,
+            actions=self.actions,
             gateway=self.gateway,
             mailboxes=self.mailboxes,
             bell=self.bell,

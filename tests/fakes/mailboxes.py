@@ -18,7 +18,7 @@ from dispatcher.domain.errors import LeaseLost
 from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, dump, load
 from dispatcher.domain.notification import Notification
-from dispatcher.ports import Put, Stats, Swept
+from dispatcher.ports import Done, Put, Stats, Swept
 from tests.fakes.diary import Diary
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,6 +36,7 @@ class FakeMailboxes:
         puts: What was put.
         newest_ms: The newest ``createdAt`` known of the row.
         is_lost: The claim went to somebody else.
+        is_fused: Too many die of one cause.
     """
 
     def __init__(self, diary: Diary, entry: Entry) -> None:
@@ -49,6 +50,7 @@ class FakeMailboxes:
             waits=0,
             unanswered=0,
             looks=0,
+            strikes=0,
             put_at=_THEN,
             claimed_at=_THEN + timedelta(seconds=1),
             row_key_user=None,
@@ -59,6 +61,7 @@ class FakeMailboxes:
         self.puts: list[Entry] = []
         self.newest_ms = entry.created_at_ms
         self.is_lost = False
+        self.is_fused = False
 
     def prepare(self, **changes: object) -> None:
         """Change the delivery as if earlier attempts had left it so."""
@@ -97,7 +100,14 @@ class FakeMailboxes:
         self.newest_ms = max(self.newest_ms, entry.created_at_ms)
         return claim.evolve(delivery=entry.delivery, entry=entry)
 
-    def settle(self, claim: Claim, outcome: Outcome) -> tuple[ConversationId, ...]:
+    def read_journal(self, claim: Claim) -> str:
+        return self._held().journal_text
+
+    def may_die(self, claim: Claim, cause: str) -> bool:
+        self._held()
+        return not self.is_fused
+
+    def settle(self, claim: Claim, outcome: Outcome) -> Done:
         self._diary.note("settle")
         head = self._held()
         self.outcomes.append(outcome)
@@ -106,7 +116,7 @@ class FakeMailboxes:
                 self.head = None
             case Resting():
                 self.head = _rested(head, outcome)
-        return (claim.conversation,)
+        return Done(to_ring=(claim.conversation,))
 
     def sweep(self, *, term: int = 0) -> Swept:
         self._diary.note("sweep")
@@ -116,7 +126,7 @@ class FakeMailboxes:
         self._diary.note("stats")
         is_open = int(self.head is not None)
         return Stats(
-            at=_THEN, open=is_open, claims=0, resting=0, dead=0, waiting=(), oldest=()
+            at=_THEN, open=is_open, claims=0, resting=0, dead=0, paid=0, marking=0, waiting=(), oldest=()
         )  # fmt: skip
 
     def _held(self) -> Claim:
