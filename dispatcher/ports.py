@@ -1,15 +1,18 @@
 """What the flows need from the world, as protocols. The contracts stand here, once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Protocol
 
+from dispatcher.domain.dead_letter import DeadLetter
 from dispatcher.domain.delivery import Claim, Entry, NotClaimed, Outcome
 from dispatcher.domain.ids import (
     AgentId,
     ConversationId,
+    DeliveryId,
     MessageId,
     NotificationId,
     SessionKey,
@@ -18,6 +21,8 @@ from dispatcher.domain.ids import (
 from dispatcher.domain.journal import Journal
 from dispatcher.domain.notification import Context, Notification, Page
 from dispatcher.domain.reply import Reply
+from dispatcher.domain.tools import Tool, ToolResult
+from dispatcher.domain.world import World
 
 
 class Clock(Protocol):
@@ -93,6 +98,28 @@ class Backend(Protocol):
         ...
 
 
+class Actions(Protocol):
+    """What an agent's tools do at the backend. Every method may raise any ``BackendError``."""
+
+    def set_status(
+        self, *, agent: AgentId, task: TaskId, status: str, blocked_reason: str | None
+    ) -> str:
+        """Move a task to a status; return the one that it has now. Repeatable."""
+        ...
+
+    def create_task(self, *, agent: AgentId, fields: Mapping[str, Any]) -> TaskId:
+        """Create a task. Every call creates one: never repeat it blindly."""
+        ...
+
+    def put_document(self, *, agent: AgentId, fields: Mapping[str, Any]) -> str:
+        """Create a document, or change the one whose id is given; only the latter is repeatable."""
+        ...
+
+    def documents(self, *, task: TaskId | None) -> tuple[Mapping[str, Any], ...]:
+        """List the newest documents of a task, or of the account, at most 100."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One prompt for one agent.
@@ -101,13 +128,17 @@ class Ask:
         agent: The agent's slug.
         session_key: The backend's key; the adapter puts it into the gateway's form.
         instructions: What the agent is told to be, for this turn only.
-        text: The prompt itself.
+        text: The prompt itself; left out when there are results.
+        tools: What the agent may call; offered anew in every round.
+        results: What became of the calls of the round before.
     """
 
     agent: str
     session_key: SessionKey
     instructions: str
     text: str
+    tools: tuple[Tool, ...] = ()
+    results: tuple[ToolResult, ...] = ()
 
 
 class Hold(Protocol):
@@ -135,6 +166,23 @@ class Holds(Protocol):
         Args:
             claim: Just claimed.
             since: When the claim was asked for, by the monotonic clock: its lease may run since.
+        """
+        ...
+
+
+class Quarantine(Protocol):
+    """Runs a claimed delivery in a process of its own, because its workers died again and again."""
+
+    def run(self, claim: Claim, *, hold: Hold) -> bool:
+        """Run the delivery and wait for the end of its process.
+
+        Args:
+            claim: Renewed by the caller all the time.
+            hold: When it is lost, the process is ended.
+
+        Returns:
+            True when the process ended by itself: it settled the delivery, or lost the claim.
+            False when it died.
         """
         ...
 
@@ -184,6 +232,10 @@ class Mailboxes(Protocol):
         """
         ...
 
+    def read_journal(self, claim: Claim) -> str:
+        """Read the claimed delivery's journal as it stands now."""
+        ...
+
     def rebind(self, claim: Claim, notification: Notification) -> Claim:
         """Give the claimed delivery the identity of a newer message of its row.
 
@@ -192,7 +244,15 @@ class Mailboxes(Protocol):
         """
         ...
 
-    def settle(self, claim: Claim, outcome: Outcome) -> tuple[ConversationId, ...]:
+    def may_die(self, claim: Claim, cause: str) -> bool:
+        """Ask the fuse: False when so many die of a cause that the circuit opened instead.
+
+        Raises:
+            LeaseLost: The claim is not ours any more.
+        """
+        ...
+
+    def settle(self, claim: Claim, outcome: Outcome) -> "Done":
         """Give the outcome to the mailbox and end the claim; return whom to ring.
 
         Raises:
@@ -211,6 +271,126 @@ class Mailboxes(Protocol):
     def stats(self) -> "Stats":
         """Count what the store holds."""
         ...
+
+    def world(self) -> World:
+        """Tell what deliveries wait for outside: circuit, resting agents, pauses, credentials."""
+        ...
+
+    def admit(self, *, is_well: bool, term: int = 0) -> None:
+        """Tell what a probe found: a gateway that is well gets one trial ask.
+
+        Raises:
+            LeadLost: Another runtime leads; nothing was changed.
+        """
+        ...
+
+    def stop_backend(self, reason: str | None) -> None:
+        """Keep all from calling a backend that rejects us, for a minute; None ends it."""
+        ...
+
+
+class Books(Protocol):
+    """The store's books, for whoever compares them with the backend. See ``Mailboxes``."""
+
+    def audit(self, entries: Sequence[Entry], *, term: int = 0) -> "Audit":
+        """Say of each listed entry what the store knows of it, and set right what stands nowhere.
+
+        Raises:
+            LeadLost: Another runtime leads; nothing was done.
+        """
+        ...
+
+    def begin_mark(self, entry: Entry) -> bool:
+        """Note that a row is marked without a claim; a waiting delivery of it becomes carried.
+
+        Returns:
+            False when a newer message is known or the delivery is in work: do not mark.
+        """
+        ...
+
+    def end_mark(self, notification: NotificationId) -> None:
+        """Forget the note: the row was read again after its mark."""
+        ...
+
+    def begun_marks(self) -> tuple[Entry, ...]:
+        """List the notes whose ends are not known."""
+        ...
+
+    def stalled(self, *, most: int) -> tuple[Entry, ...]:
+        """Find the oldest deliveries that only wait for a paused or resting agent."""
+        ...
+
+
+class Controls(Protocol):
+    """What an operator does to the store. See ``Mailboxes``."""
+
+    def pause(self, what: str) -> bool:
+        """Stop asking: everything, an agent or a conversation (see ``domain.world``).
+
+        Running turns end, and answers that are stored already are written back.
+
+        Returns:
+            False when it was paused before.
+        """
+        ...
+
+    def resume(self, what: str) -> bool:
+        """Ask again; False when it was not paused."""
+        ...
+
+    def dead_letters(self) -> Iterable[DeadLetter]:
+        """Read all dead letters, the newest first."""
+        ...
+
+    def dead_letter(self, delivery: DeliveryId) -> DeadLetter | None:
+        """Read one dead letter; None when there is none of this name."""
+        ...
+
+    def revive(self, delivery: DeliveryId, *, fresh: bool = False) -> bool:
+        """Take a dead letter back with fresh attempts; its answers and tool results are kept.
+
+        Args:
+            delivery: Its name.
+            fresh: Forget its journal and start over.
+
+        Returns:
+            False when it is no dead letter.
+        """
+        ...
+
+    def discard(self, delivery: DeliveryId) -> bool:
+        """Forget a dead letter; False when it is none."""
+        ...
+
+
+class Holding(StrEnum):
+    """What the store knows of a listed row."""
+
+    OPEN = "open"
+    DEAD = "dead"
+    SETTLED = "settled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What the books say.
+
+    Attributes:
+        righted: Mailboxes that stood nowhere and stand right now.
+        holdings: One for each entry, in order.
+    """
+
+    righted: int
+    holdings: tuple[Holding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What came of a settling: whom to ring, and how many old dead letters had to go."""
+
+    to_ring: tuple[ConversationId, ...]
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +419,8 @@ class Stats:
         claims: Turns that run now.
         resting: Mailboxes whose head waits for its time.
         dead: Dead letters.
+        paid: Mailboxes in line whose answer is stored already.
+        marking: Rows that are being marked without a claim.
         waiting: Mailboxes in line, by class.
         oldest: When the longest waiting head of each class was put, or None.
     """
@@ -248,6 +430,8 @@ class Stats:
     claims: int
     resting: int
     dead: int
+    paid: int
+    marking: int
     waiting: tuple[int, ...]
     oldest: tuple[datetime | None, ...]
 
@@ -289,4 +473,16 @@ class Tally(Protocol):
 
     def used(self, *, agent: str, reply: Reply) -> None:
         """Count the tokens of a reply."""
+        ...
+
+    def ran_tool(self, *, tool: str, result: str) -> None:
+        """Count a tool call: ``result`` is done, refused or unknown."""
+        ...
+
+    def dropped_dead(self, count: int) -> None:
+        """Count dead letters that had to make room."""
+        ...
+
+    def audited(self, *, unaccounted: int, repaired: Mapping[str, int]) -> None:
+        """Record an audit: rows that nobody accounts for, and repairs by their kind."""
         ...

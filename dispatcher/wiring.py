@@ -16,8 +16,10 @@ from prometheus_client.process_collector import ProcessCollector
 from dispatcher.adapters.bell import DramatiqBell, RingBroker, make_broker
 from dispatcher.adapters.clock import MachineClock
 from dispatcher.adapters.convex import ConvexBackend
+from dispatcher.adapters.convex_actions import ConvexActions
 from dispatcher.adapters.gateway import OpenClawGateway
 from dispatcher.adapters.metrics import PrometheusTally
+from dispatcher.adapters.redis.books import RedisBooks
 from dispatcher.adapters.redis.connection import connect
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.domain.ids import AccountId
@@ -48,9 +50,11 @@ class Parts:
     tally: PrometheusTally
     redis: redis.Redis
     mailboxes: RedisMailboxes
+    books: RedisBooks
     broker: RingBroker
     bell: DramatiqBell
     backend: ConvexBackend
+    actions: ConvexActions
     gateway: OpenClawGateway
     bounds: Bounds
     closing: ExitStack
@@ -83,6 +87,7 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         account=account,
         lease=milliseconds(settings.delivery_lease_ms),
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        dead_limit=settings.dead_letter_limit,
     )
     broker = make_broker(client, account=account, middleware=middleware)
     backend = ConvexBackend(
@@ -109,9 +114,11 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         tally=PrometheusTally(registry, version=version),
         redis=client,
         mailboxes=mailboxes,
+        books=RedisBooks(client, mailboxes.steps),
         broker=broker,
         bell=DramatiqBell(broker),
         backend=backend,
+        actions=ConvexActions(backend),
         gateway=gateway,
         bounds=bounds,
         closing=closing,

@@ -3,7 +3,6 @@
 import logging
 import sys
 from datetime import timedelta
-from typing import Final
 
 import dramatiq
 from dramatiq.middleware import TimeLimit
@@ -12,15 +11,12 @@ from prometheus_client import CollectorRegistry, start_http_server
 from dispatcher.adapters.logs import set_up_logs
 from dispatcher.adapters.redis.connection import check_server
 from dispatcher.domain.errors import StoreUnavailable
-from dispatcher.flows.desk import Desk
-from dispatcher.prompts import template
 from dispatcher.settings import Settings, load_settings
 from dispatcher.wiring import milliseconds, wire
 from workers.actors import declare_actors
+from workers.desk import CEILING_MARGIN, claim_ceiling, make_desk, make_renewer
 from workers.lifecycle import Lifecycle
-from workers.renewer import Renewer
-
-_CEILING_MARGIN: Final = timedelta(minutes=2)
+from workers.quarantine import ProcessQuarantine
 
 _log = logging.getLogger(__name__)
 
@@ -37,14 +33,9 @@ def boot() -> None:
     parts = wire(
         settings,
         threads=settings.worker_threads,
-        middleware=(TimeLimit(time_limit=_ms(ceiling + _CEILING_MARGIN)), lifecycle),
+        middleware=(TimeLimit(time_limit=_ms(ceiling + CEILING_MARGIN)), lifecycle),
     )
-    renewer = Renewer(
-        parts.mailboxes,
-        clock=parts.clock,
-        lease=milliseconds(settings.delivery_lease_ms),
-        ceiling=ceiling,
-    )
+    renewer = make_renewer(parts)
     lifecycle.attach(parts, renewer)
     lifecycle.drain_at_sigterm()
     try:
@@ -52,30 +43,13 @@ def boot() -> None:
         parts.mailboxes.open()
     except StoreUnavailable as error:
         _log.warning("%s; waiting for it", error, extra={"action": "start"})
-    desk = Desk(
-        backend=parts.backend,
-        gateway=parts.gateway,
-        mailboxes=parts.mailboxes,
-        bell=parts.bell,
-        holds=renewer,
-        tally=parts.tally,
-        clock=parts.clock,
-        bounds=parts.bounds,
-        templates=template,
-        gives_notice=settings.dead_letter_notice,
-    )
+    desk = make_desk(parts, renewer, quarantine=ProcessQuarantine())
     declare_actors(
-        parts.broker, desk=desk, lifecycle=lifecycle, time_limit=ceiling + _CEILING_MARGIN
+        parts.broker, desk=desk, lifecycle=lifecycle, time_limit=ceiling + CEILING_MARGIN
     )
     dramatiq.set_broker(parts.broker)
     renewer.start()
     _expose(parts.registry, settings)
-
-
-def claim_ceiling(settings: Settings) -> timedelta:
-    """Return how long a turn may take at most: every round may use the whole time-out."""
-    rounds = settings.delivery_max_tool_rounds + 1
-    return rounds * milliseconds(settings.openclaw_request_timeout_ms) + _CEILING_MARGIN
 
 
 def _expose(registry: CollectorRegistry, settings: Settings) -> None:

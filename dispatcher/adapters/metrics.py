@@ -1,6 +1,6 @@
 """Collectors on a registry that is passed in: seconds, totals, and no ids as labels."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -39,6 +39,14 @@ class PrometheusTally:
             "attempts", "Attempts by how they ended.", "kind", "result", "cause"
         )
         self._tokens = counter("tokens", "Tokens that turns cost.", "agent", "direction")
+        self._tools = counter("tool_calls", "Tool calls of agents.", "tool", "result")
+        self._dropped = counter("dead_letters_dropped", "Dead letters that had to make room.")
+        self._repairs = counter("audit_repairs", "What audits had to set right.", "kind")
+        self._unaccounted = Gauge(
+            "mission_control_unaccounted",
+            "Listed notifications that nobody will deal with, at the last audit of this runtime.",
+            registry=registry,
+        )
         self._wait = Histogram(
             "mission_control_reply_wait_seconds",
             "From a notification's creation to its reply in the thread.",
@@ -84,6 +92,20 @@ class PrometheusTally:
         """See ``Tally.used``; ``agent`` is a slug, of which an account has few."""
         self._tokens.labels(agent=agent, direction="input").inc(reply.usage.input_tokens)
         self._tokens.labels(agent=agent, direction="output").inc(reply.usage.output_tokens)
+
+    def ran_tool(self, *, tool: str, result: str) -> None:
+        """See ``Tally.ran_tool``."""
+        self._tools.labels(tool=tool, result=result).inc()
+
+    def dropped_dead(self, count: int) -> None:
+        """See ``Tally.dropped_dead``."""
+        self._dropped.inc(count)
+
+    def audited(self, *, unaccounted: int, repaired: Mapping[str, int]) -> None:
+        """See ``Tally.audited``."""
+        self._unaccounted.set(unaccounted)
+        for kind, count in repaired.items():
+            self._repairs.labels(kind=kind).inc(count)
 
 
 class StoreCollector(Collector):

@@ -100,6 +100,7 @@ class Claim:
         waits: Rests in a row that spent no attempt.
         unanswered: Asks so far that brought no usable reply.
         looks: Attempts that did not find what the backend should have.
+        strikes: Workers that died or froze while they held it.
         put_at: When the delivery came into the store, by the clock of Redis.
         claimed_at: When it was claimed, by the same clock.
         row_key_user: The delivery that has used the row's id as its post key, or None.
@@ -114,6 +115,7 @@ class Claim:
     waits: int
     unanswered: int
     looks: int
+    strikes: int
     put_at: datetime
     claimed_at: datetime
     row_key_user: DeliveryId | None
@@ -135,6 +137,11 @@ class NotClaimed(StrEnum):
     EMPTY = "empty"
     HELD = "held"
     RESTING = "resting"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    CIRCUIT = "circuit"
+    CREDENTIALS = "credentials"
+    AGENT_RESTING = "agent_resting"
     AGENT_FULL = "agent_full"
     FULL = "full"
 
@@ -156,13 +163,51 @@ class Settled:
     outcome: str
 
 
+class Blamed(StrEnum):
+    """Who outside is left alone for a while, so that others do not fail in the same way."""
+
+    NOBODY = "nobody"
+    GATEWAY = "gateway"
+    AGENT = "agent"
+    BACKEND = "backend"
+
+
+class Sign(StrEnum):
+    """What an attempt told of the gateway; decides when a trial ask ends."""
+
+    NONE = "none"
+    ANSWERS = "answers"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """Who is left alone, and for how long.
+
+    Attributes:
+        wish: At least so long: the other side said so.
+        first: So long at the first failure in a row; it doubles from failure to failure,
+        longest: up to this.
+    """
+
+    party: Blamed = Blamed.NOBODY
+    wish: timedelta = timedelta(0)
+    first: timedelta = timedelta(seconds=1)
+    longest: timedelta = timedelta(seconds=30)
+
+
+NO_BLAME = Blame()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resting:
-    """The delivery is tried again after ``delay``."""
+    """The delivery is tried again after ``delay``, once whoever is blamed is well again."""
 
     delay: timedelta
     cause: str
     spends: Spent
+    blame: Blame = NO_BLAME
+    sign: Sign = Sign.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +215,7 @@ class Dead:
     """The delivery is not tried again and is kept for a person."""
 
     cause: str
+    sign: Sign = Sign.NONE
 
 
 Outcome = Settled | Resting | Dead

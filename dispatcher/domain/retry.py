@@ -1,16 +1,29 @@
 """From a cause and the attempts so far to a decision: again at a time, or dead.
 
 This is the only place that decides on trying again. All other layers are told not to.
+
+A failure of the world outside spends no attempt. It names whom to leave alone instead: the whole
+gateway (its circuit opens), one agent (it rests) or the backend; the store makes all deliveries
+wait that need the same.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from dispatcher.domain import errors
-from dispatcher.domain.delivery import Claim, Dead, Outcome, Resting, Spent
+from dispatcher.domain.delivery import (
+    Blame,
+    Blamed,
+    Claim,
+    Dead,
+    Outcome,
+    Resting,
+    Sign,
+    Spent,
+)
 
 
 class Cause(StrEnum):
@@ -27,12 +40,14 @@ class Cause(StrEnum):
     BACKEND_UNAVAILABLE = "backend_unavailable"
     BACKEND_REDACTED = "backend_redacted"
     BACKEND_REFUSED = "backend_refused"
+    CREDENTIALS_SUSPECTED = "credentials_suspected"
     CREDENTIALS_REJECTED = "credentials_rejected"
     CONTEXT_MISSING = "context_missing"
     CONTEXT_MALFORMED = "context_malformed"
     MISSING_SESSION_KEY = "missing_session_key"
     JOURNAL_UNREADABLE = "journal_unreadable"
     DRAINING = "draining"
+    POISON = "poison"
     DEFECT = "defect"
 
 
@@ -57,7 +72,7 @@ _CAUSES: Final[dict[type, Cause]] = {
     errors.ContextMalformed: Cause.CONTEXT_MALFORMED,
     errors.BackendMisused: Cause.BACKEND_UNAVAILABLE,
     errors.DeploymentOff: Cause.CREDENTIALS_REJECTED,
-    errors.CredentialsSuspected: Cause.CREDENTIALS_REJECTED,
+    errors.CredentialsSuspected: Cause.CREDENTIALS_SUSPECTED,
     errors.CredentialsRejected: Cause.CREDENTIALS_REJECTED,
     errors.BackendRedacted: Cause.BACKEND_REDACTED,
     errors.BackendRefused: Cause.BACKEND_REFUSED,
@@ -65,12 +80,43 @@ _CAUSES: Final[dict[type, Cause]] = {
 }
 """By the nearest class in the tree of errors."""
 
+QUARANTINE_FROM: Final = 2
+"""A delivery whose workers died so often runs alone, in a process of its own."""
+
+STRIKES_AT_MOST: Final = 10
+"""Whoever lost so many workers is dead, whether or not it was seen to be the cause."""
+
+FUSE_WINDOW: Final = timedelta(minutes=1)
+FUSE_DEATHS: Final = 2
+"""So many mailboxes may die of one cause of the gateway within the window; the next one waits."""
+
+GATEWAY_BLAME: Final = Blame(
+    party=Blamed.GATEWAY, first=timedelta(seconds=1), longest=timedelta(seconds=30)
+)
+_AGENT_BLAME: Final = Blame(
+    party=Blamed.AGENT, first=timedelta(minutes=1), longest=timedelta(minutes=30)
+)
+_BACKEND_BLAME: Final = Blame(
+    party=Blamed.BACKEND, first=timedelta(minutes=1), longest=timedelta(minutes=1)
+)
+_FUSED: Final = frozenset({
+    Cause.ASK_REFUSED,
+    Cause.ASK_FAILED,
+    Cause.ASK_TIMED_OUT,
+    Cause.ASK_LOST,
+    Cause.AGENT_UNAVAILABLE,
+})  # fmt: skip
+_SIGNS: Final = {
+    Cause.AGENT_UNAVAILABLE: Sign.ANSWERS,
+    Cause.ASK_REFUSED: Sign.ANSWERS,
+    Cause.ASK_FAILED: Sign.ANSWERS,
+    Cause.ASK_TIMED_OUT: Sign.UNCLEAR,
+    Cause.ASK_LOST: Sign.UNCLEAR,
+}
 _AFTER_A_BREAK: Final = timedelta(seconds=10)
 _WORLD_FIRST: Final = timedelta(seconds=2)
 _WORLD_LONGEST: Final = timedelta(seconds=30)
-_CREDENTIALS: Final = timedelta(minutes=1)
-_AGENT_FIRST: Final = timedelta(minutes=1)
-_AGENT_LONGEST: Final = timedelta(minutes=30)
+_SUSPICION: Final = timedelta(seconds=20)
 _PATIENCE_WITH_AN_AGENT: Final = timedelta(days=1)
 
 
@@ -103,35 +149,46 @@ def decide(error: errors.DispatcherError, claim: Claim, bounds: Bounds) -> Outco
         ``Resting`` or ``Dead``; never ``Settled``.
     """
     cause = cause_of(error)
+    wish = getattr(error, "retry_after", None) or timedelta(0)
+    if cause is Cause.BACKEND_UNAVAILABLE or getattr(error, "is_newer", False):
+        return _wait(cause, world_delay(claim.waits))
     match cause:
-        case Cause.GATEWAY_UNAVAILABLE:
-            wish = getattr(error, "retry_after", None)
-            return _wait(cause, max(wish or timedelta(0), world_delay(claim.waits)))
-        case Cause.GATEWAY_MISCONFIGURED | Cause.BACKEND_UNAVAILABLE:
-            return _wait(cause, world_delay(claim.waits))
-        case Cause.JOURNAL_UNREADABLE if getattr(error, "is_newer", False):
-            return _wait(cause, world_delay(claim.waits))
+        case Cause.GATEWAY_UNAVAILABLE | Cause.GATEWAY_MISCONFIGURED:
+            return _blaming(cause, replace(GATEWAY_BLAME, wish=wish))
+        case Cause.CREDENTIALS_SUSPECTED:
+            return _wait(cause, _SUSPICION)
         case Cause.CREDENTIALS_REJECTED:
-            return _wait(cause, _CREDENTIALS)
+            return _blaming(cause, _BACKEND_BLAME)
         case Cause.AGENT_UNAVAILABLE:
             return _agent_rest(error, claim, bounds)
         case Cause.DRAINING:
             return Resting(delay=timedelta(0), cause=cause, spends=Spent.NOTHING)
         case Cause.ASK_REFUSED | Cause.BACKEND_REFUSED:
-            return Dead(cause=cause)
+            return Dead(cause=cause, sign=sign_of(cause))
         case _:
             return attempt_spent(cause, claim, bounds)
 
 
+def sign_of(cause: Cause) -> Sign:
+    """Say what a failure tells of the gateway."""
+    return _SIGNS.get(cause, Sign.NONE)
+
+
+def is_fused(cause: str) -> bool:
+    """Say whether many deaths of this cause are the gateway's fault rather than the deliveries'."""
+    return cause in _FUSED
+
+
 def attempt_spent(cause: Cause, claim: Claim, bounds: Bounds) -> Outcome:
     """Spend an attempt: rest with exponential back-off and full jitter, or die of the last one."""
+    sign = sign_of(cause)
     if claim.attempt_no >= bounds.max_attempts:
-        return Dead(cause=cause)
+        return Dead(cause=cause, sign=sign)
     delay = backoff(claim.attempt_no, bounds)
     if cause is Cause.ASK_LOST:
         # A gateway that crashed runs the interrupted turn again by itself soon after its start.
         delay = max(delay, _AFTER_A_BREAK)
-    return Resting(delay=delay, cause=cause, spends=Spent.ATTEMPT)
+    return Resting(delay=delay, cause=cause, spends=Spent.ATTEMPT, sign=sign)
 
 
 def backoff(attempt_no: int, bounds: Bounds) -> timedelta:
@@ -151,12 +208,19 @@ def _wait(cause: Cause, delay: timedelta) -> Resting:
     return Resting(delay=delay, cause=cause, spends=Spent.WAIT)
 
 
+def _blaming(cause: Cause, blame: Blame) -> Resting:
+    """Wait in line, without a rest of one's own, until the blamed party is well."""
+    return Resting(
+        delay=timedelta(0), cause=cause, spends=Spent.WAIT, blame=blame, sign=sign_of(cause)
+    )
+
+
 def _agent_rest(error: errors.DispatcherError, claim: Claim, bounds: Bounds) -> Outcome:
-    wish = getattr(error, "rest", None)
-    delay = wish or min(_AGENT_LONGEST, _AGENT_FIRST * (1 << min(claim.waits, 10)))
+    wish = getattr(error, "rest", None) or timedelta(0)
+    blame = replace(_AGENT_BLAME, wish=wish)
+    if getattr(error, "is_throttled", False):
+        blame = replace(blame, first=bounds.backoff_base, longest=bounds.backoff_max)
     if claim.claimed_at - claim.put_at < _PATIENCE_WITH_AN_AGENT:
-        return _wait(Cause.AGENT_UNAVAILABLE, delay)
+        return _blaming(Cause.AGENT_UNAVAILABLE, blame)
     outcome = attempt_spent(Cause.AGENT_UNAVAILABLE, claim, bounds)
-    if isinstance(outcome, Resting):
-        return Resting(delay=max(delay, outcome.delay), cause=outcome.cause, spends=outcome.spends)
-    return outcome
+    return replace(outcome, blame=blame) if isinstance(outcome, Resting) else outcome

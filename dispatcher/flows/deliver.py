@@ -5,9 +5,19 @@ goes on where this attempt stopped, wherever that was.
 """
 
 import logging
+from datetime import timedelta
 
 from dispatcher.domain import retry
-from dispatcher.domain.delivery import Claim, Dead, NotClaimed, Outcome, Resting, Settled
+from dispatcher.domain.delivery import (
+    Claim,
+    Dead,
+    NotClaimed,
+    Outcome,
+    Resting,
+    Settled,
+    Sign,
+    Spent,
+)
 from dispatcher.domain.errors import (
     DispatcherError,
     LeaseLost,
@@ -18,7 +28,7 @@ from dispatcher.domain.journal import Journal, Stage, load
 from dispatcher.flows.desk import Attempt, Desk
 from dispatcher.flows.mark import mark
 from dispatcher.flows.notice import tell_thread
-from dispatcher.flows.turn import ask, look
+from dispatcher.flows.turn import ask, go_on, look
 from dispatcher.flows.write_back import finish, write_back
 
 _log = logging.getLogger(__name__)
@@ -41,17 +51,20 @@ def deliver(hint: ConversationId, *, desk: Desk) -> NotClaimed | None:
     claim = desk.mailboxes.claim(hint)
     if isinstance(claim, NotClaimed):
         return claim
-    _work(claim, since, desk)
+    work_on(claim, since=since, desk=desk)
     return None
 
 
-def _work(claim: Claim, since: float, desk: Desk) -> None:
+def work_on(claim: Claim, *, since: float, desk: Desk) -> None:
+    """Bring a claimed delivery as far as it goes; ``since`` is when the claim was asked for."""
     attempt = Attempt(desk=desk, claim=claim, journal=Journal())
     try:
         with desk.holds.hold(claim, since=since) as attempt.hold:
-            outcome = _run(attempt)
+            outcome = _isolated(attempt) if _is_suspect(attempt) else _run(attempt)
+        if outcome is None:
+            return
         # Not renewed any more: settling ends the claim, and a renewal after it looks like a loss.
-        rings = desk.mailboxes.settle(attempt.claim, outcome)
+        done = desk.mailboxes.settle(attempt.claim, outcome)
     except LeaseLost as error:
         _log.warning(
             "the attempt stops: %s; another worker goes on with it",
@@ -69,7 +82,39 @@ def _work(claim: Claim, since: float, desk: Desk) -> None:
         desk.tally.attempted(kind=claim.entry.kind, result="lost", cause="store_unavailable")
     else:
         _tell(attempt, outcome)
-        desk.bell.ring(rings)
+        if done.dropped:
+            desk.tally.dropped_dead(done.dropped)
+            _log.error(
+                "%d dead letters were dropped: DEAD_LETTER_LIMIT is reached",
+                done.dropped,
+                extra=attempt.fields("settle"),
+            )
+        desk.bell.ring(done.to_ring)
+
+
+def _is_suspect(attempt: Attempt) -> bool:
+    is_known = attempt.claim.strikes >= retry.QUARANTINE_FROM
+    return is_known and attempt.desk.quarantine is not None
+
+
+def _isolated(attempt: Attempt) -> Outcome | None:
+    """Run a delivery whose workers died again and again in a process of its own.
+
+    Returns:
+        None when that process settled it, else what becomes of a delivery that killed it.
+    """
+    quarantine = attempt.desk.quarantine
+    if attempt.claim.strikes < retry.STRIKES_AT_MOST and (
+        quarantine is None or quarantine.run(attempt.claim, hold=attempt.hold)
+    ):
+        return None
+    attempt.hold.check()
+    attempt.journal = load(attempt.desk.mailboxes.read_journal(attempt.claim))
+    _log.error(
+        "the delivery kills every process that runs it",
+        extra=attempt.fields("quarantine"),
+    )
+    return _end(attempt, Dead(cause=retry.Cause.POISON))
 
 
 def _run(attempt: Attempt) -> Outcome:
@@ -106,10 +151,10 @@ def _resume(attempt: Attempt) -> Outcome:
             return _die(attempt, journal.cause or "unknown")
         case Stage.MARKING:
             return finish(attempt, journal.outcome or "answered")
-        case Stage.ANSWERED | Stage.POSTING if journal.reply is not None:
+        case _ if journal.reply is not None and journal.needs_no_agent:
             outcome = write_back(attempt, journal.reply)
         case _:
-            found = look(attempt)
+            found = go_on(attempt) if journal.has_open_calls else look(attempt)
             if isinstance(found, Settled | Resting | Dead):
                 return found
             outcome = write_back(attempt, ask(attempt, found))
@@ -123,8 +168,12 @@ def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
     _stop_typing(attempt)
     if not isinstance(outcome, Dead):
         return outcome
+    if retry.is_fused(outcome.cause) and not _may_die(attempt, outcome):
+        return Resting(
+            delay=timedelta(0), cause=outcome.cause, spends=Spent.NOTHING, sign=outcome.sign
+        )
     try:
-        return _die(attempt, outcome.cause)
+        return _die(attempt, outcome.cause, outcome.sign)
     except (LeaseLost, StoreError):
         raise
     except DispatcherError as error:
@@ -138,12 +187,24 @@ def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
         return outcome
 
 
-def _die(attempt: Attempt, cause: str) -> Outcome:
+def _may_die(attempt: Attempt, outcome: Dead) -> bool:
+    if attempt.desk.mailboxes.may_die(attempt.claim, outcome.cause):
+        return True
+    _log.error(
+        "many deliveries fail at once (%s): the gateway is to blame, so nobody asks until it is "
+        "well; this delivery is kept alive",
+        outcome.cause,
+        extra=attempt.fields("fuse"),
+    )
+    return False
+
+
+def _die(attempt: Attempt, cause: str, sign: Sign = Sign.NONE) -> Outcome:
     """Finish a delivery that is not tried again; from here on it is never asked again."""
     attempt.write(attempt.journal.evolve(stage=Stage.DYING, cause=cause))
     tell_thread(attempt, cause)
     mark(attempt)
-    return Dead(cause=cause)
+    return Dead(cause=cause, sign=sign)
 
 
 def _stop_typing(attempt: Attempt) -> None:

@@ -6,7 +6,18 @@ from dispatcher.domain.delivery import Claim
 from dispatcher.domain.journal import Journal
 from dispatcher.domain.prompt import Templates
 from dispatcher.domain.retry import Bounds
-from dispatcher.ports import Backend, Bell, Clock, Gateway, Hold, Holds, Mailboxes, Tally
+from dispatcher.ports import (
+    Actions,
+    Backend,
+    Bell,
+    Clock,
+    Gateway,
+    Hold,
+    Holds,
+    Mailboxes,
+    Quarantine,
+    Tally,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +26,12 @@ class Desk:
 
     Attributes:
         gives_notice: People are told in the thread when a delivery dies.
+        quarantine: Runs deliveries that killed their workers; None inside of one.
+        tool_rounds: So often an agent may answer with tool calls in one turn.
     """
 
     backend: Backend
+    actions: Actions
     gateway: Gateway
     mailboxes: Mailboxes
     bell: Bell
@@ -26,7 +40,9 @@ class Desk:
     clock: Clock
     bounds: Bounds
     templates: Templates
+    quarantine: Quarantine | None = None
     gives_notice: bool = True
+    tool_rounds: int = 8
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,16 +9,18 @@ row is not marked when a newer message of it is known, and is read again after i
     t3  we read N again, find M2, and put it as a carried delivery, which runs although N is marked
 
 Once marked a row cannot change any more, so t3 is the last word. A crash after t2 repeats the
-reading, because the journal says that marking was begun.
+reading: the journal of the claim says that marking was begun, or, where a row is marked without a
+claim, a note in the store's books.
 """
 
 import logging
 
-from dispatcher.domain.delivery import entry_of
+from dispatcher.domain.delivery import Entry, entry_of
 from dispatcher.domain.errors import BackendRedacted, RowGone
 from dispatcher.domain.journal import Stage
 from dispatcher.domain.notification import Context, Kind
 from dispatcher.flows.desk import Attempt
+from dispatcher.ports import Backend, Bell, Books, Mailboxes
 
 _log = logging.getLogger(__name__)
 
@@ -35,35 +37,61 @@ def mark(attempt: Attempt) -> Context | None:
         LeaseLost: The claim is gone.
         BackendError: The row may or may not be marked; run this again.
     """
-    claim, desk = attempt.claim, attempt.desk
+    entry, desk = attempt.claim.entry, attempt.desk
     stage = Stage.DYING if attempt.journal.stage is Stage.DYING else Stage.MARKING
     attempt.journal = attempt.journal.evolve(stage=stage)
-    newest_ms = desk.mailboxes.journal(claim, attempt.journal)
+    newest_ms = desk.mailboxes.journal(attempt.claim, attempt.journal)
     attempt.hold.check()
-    if newest_ms <= claim.entry.created_at_ms:
+    return _mark_and_read(
+        entry,
+        backend=desk.backend,
+        mailboxes=desk.mailboxes,
+        bell=desk.bell,
+        is_newest=newest_ms <= entry.created_at_ms,
+    )
+
+
+def mark_unclaimed(
+    entry: Entry, *, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bell
+) -> bool:
+    """Mark a row that nobody works on; a delivery of it that waits becomes a carried one.
+
+    Returns:
+        False when nothing was marked: a newer message is known, or it is in work by now.
+
+    Raises:
+        BackendError: The row may or may not be marked; the note brings it up again.
+    """
+    if not books.begin_mark(entry):
+        return False
+    _mark_and_read(entry, backend=backend, mailboxes=mailboxes, bell=bell, is_newest=True)
+    books.end_mark(entry.notification)
+    return True
+
+
+def _mark_and_read(
+    entry: Entry, *, backend: Backend, mailboxes: Mailboxes, bell: Bell, is_newest: bool
+) -> Context | None:
+    if is_newest:
         try:
-            desk.backend.mark_delivered(claim.entry.notification)
+            backend.mark_delivered(entry.notification)
         except RowGone:
             return None
         except BackendRedacted:
-            if desk.backend.fetch_context(claim.entry.notification) is None:
+            if backend.fetch_context(entry.notification) is None:
                 return None
             raise
-    if claim.entry.kind is not Kind.THREAD_UPDATE:
+    if entry.kind is not Kind.THREAD_UPDATE:
         return None
     # Also when a newer message is known: an earlier mark may have been committed before it came.
-    context = desk.backend.fetch_context(claim.entry.notification)
-    if context is not None and context.notification.is_delivered:
-        _carry_newer(attempt, context)
+    context = backend.fetch_context(entry.notification)
+    if context is None or not context.notification.is_delivered:
+        return context
+    if context.notification.message != entry.message:
+        put = mailboxes.put([entry_of(context.notification, is_carried=True)])
+        bell.ring(put.to_ring)
+        _log.info(
+            "a newer message came in while its row was marked; it gets a turn of its own",
+            extra={"action": "put", "notification": entry.notification, "agent": entry.agent},
+        )
     return context
-
-
-def _carry_newer(attempt: Attempt, context: Context) -> None:
-    if context.notification.message == attempt.claim.entry.message:
-        return
-    put = attempt.desk.mailboxes.put([entry_of(context.notification, is_carried=True)])
-    attempt.desk.bell.ring(put.to_ring)
-    _log.info(
-        "a newer message came in while its row was marked; it gets a turn of its own",
-        extra=attempt.fields("put"),
-    )

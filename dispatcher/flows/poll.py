@@ -20,6 +20,7 @@ class Polled:
         listed: Rows that the backend sent, most of them known already while they are in work.
         added: Deliveries that were new.
         running: Turns that run now.
+        marking: Rows whose marking, begun without a claim, has no known end.
         hidden: Listed rows that are in no mailbox: malformed, or refused a mark. The next look
             must list so many more, or they would hide what is new.
         is_full: The page was as long as it may be, so there may be more: look again at once.
@@ -28,6 +29,7 @@ class Polled:
     listed: int
     added: int
     running: int
+    marking: int
     hidden: int
     is_full: bool
 
@@ -74,6 +76,7 @@ def poll_once(
         listed=page.listed,
         added=put.added,
         running=stats.claims,
+        marking=stats.marking,
         hidden=max(0, page.listed - stats.open - put.added),
         is_full=is_full,
     )

@@ -14,6 +14,9 @@ from dispatcher.domain.errors import StoreError
 from dispatcher.ports import Clock
 
 LEASE: Final = timedelta(seconds=10)
+STAND_BY: Final = timedelta(milliseconds=500)
+"""How often a loop of a standby looks whether it leads by now."""
+
 _EVERY: Final = timedelta(seconds=2)
 _MARGIN: Final = timedelta(seconds=3)
 

@@ -1,110 +1,25 @@
-"""The rounds of the runtime's loops."""
+"""The rounds of the runtime's smaller loops."""
 
 import logging
 from datetime import timedelta
 from typing import Final
 
 from dispatcher.adapters.redis.connection import check_server
-from dispatcher.domain.errors import (
-    BackendError,
-    CredentialsRejected,
-    CredentialsSuspected,
-    DeploymentOff,
-    DispatcherError,
-    LeadLost,
-    StoreError,
-    StoreUnusable,
-)
-from dispatcher.flows.poll import poll_once
+from dispatcher.domain.world import CircuitState
+from dispatcher.flows.audit import audit_once
 from dispatcher.flows.sweep import sweep_once
-from dispatcher.runtime.leadership import Leadership
-from dispatcher.runtime.pace import Pace
+from dispatcher.runtime.leadership import STAND_BY, Leadership
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
 
-_STAND_BY: Final = timedelta(milliseconds=500)
-_STORE_AGAIN: Final = timedelta(seconds=2)
-_PROBE: Final = timedelta(minutes=1)
-_SUSPICION: Final = timedelta(seconds=20)
-_SUSPICIONS: Final = 3
+_FIRST_AUDIT: Final = timedelta(seconds=15)
+_AUDIT: Final = timedelta(minutes=3)
+_AUDIT_LOOK: Final = timedelta(seconds=5)
+_GATEWAY_ROUND: Final = timedelta(seconds=1)
 _GATEWAY_LOOK: Final = timedelta(seconds=15)
 _GATEWAY_LOOK_AGAIN: Final = timedelta(seconds=2)
 
 _log = logging.getLogger(__name__)
-
-
-class Poller:
-    """Looks for work in its own rhythm, whatever the workers do."""
-
-    def __init__(self, parts: Parts, vitals: Vitals, leadership: Leadership) -> None:
-        settings = parts.settings
-        self._leadership = leadership
-        self._parts = parts
-        self._vitals = vitals
-        self._suspicions = 0
-        self._hidden = 0
-        self.pace = Pace(
-            fast=milliseconds(settings.delivery_fast_interval),
-            slow=milliseconds(settings.delivery_interval),
-            backoff_base=milliseconds(settings.delivery_backoff_base_ms),
-            backoff_max=milliseconds(settings.delivery_backoff_max_ms),
-        )
-
-    def round(self) -> timedelta:
-        """Poll once; a backend that does not accept us is asked about once a minute."""
-        parts, term = self._parts, self._leadership.term()
-        if term is None:
-            return _STAND_BY
-        try:
-            polled = poll_once(
-                backend=parts.backend,
-                mailboxes=parts.mailboxes,
-                bell=parts.bell,
-                tally=parts.tally,
-                list_limit=parts.settings.delivery_list_limit + self._hidden,
-                term=term,
-            )
-        except (CredentialsRejected, DeploymentOff) as error:
-            return self._rejected(str(error))
-        except CredentialsSuspected as error:
-            self._suspicions += 1
-            if self._suspicions >= _SUSPICIONS:
-                return self._rejected(str(error))
-            self._failed(error)
-            return _SUSPICION
-        except (StoreUnusable, LeadLost):
-            raise
-        except StoreError as error:
-            # Redis is next door and comes back soon; only the backend is spared by backing off.
-            self._failed(error)
-            return _STORE_AGAIN
-        except DispatcherError as error:
-            self._failed(error)
-            return self.pace.after_failure()
-        self._suspicions = 0
-        self._hidden = polled.hidden
-        self._vitals.poll_succeeded()
-        return self.pace.after_success(
-            had_work=polled.added > 0 or polled.running > 0, is_full=polled.is_full
-        )
-
-    def _rejected(self, text: str) -> timedelta:
-        self._vitals.credentials_rejected(text)
-        _log.error(
-            "Convex does not accept ACCOUNT_ID and SERVICE_TOKEN, or is switched off: %s; "
-            "nothing is delivered; asked again in a minute. The token must be generated in the "
-            "deployment that CONVEX_URL names.",
-            text,
-            extra={"action": "poll"},
-        )
-        self._parts.tally.failed("poll")
-        return _PROBE
-
-    def _failed(self, error: DispatcherError) -> None:
-        self._vitals.poll_failed(error)
-        self._parts.tally.failed("poll")
-        source = "Convex" if isinstance(error, BackendError) else "Redis"
-        _log.warning("the poll failed at %s: %s", source, error, extra={"action": "poll"})
 
 
 class Sweeper:
@@ -119,21 +34,67 @@ class Sweeper:
         """Sweep once."""
         parts, term = self._parts, self._leadership.term()
         if term is None:
-            return _STAND_BY
+            return STAND_BY
         sweep_once(mailboxes=parts.mailboxes, bell=parts.bell, tally=parts.tally, term=term)
         return self.every
 
 
-class GatewayWatch:
-    """Looks at the gateway, for health; deliveries find out by themselves."""
+class Auditor:
+    """Compares the backend's list with the store, every few minutes."""
 
-    def __init__(self, parts: Parts, vitals: Vitals) -> None:
+    def __init__(self, parts: Parts, leadership: Leadership) -> None:
         self._parts = parts
-        self._vitals = vitals
-        self._was_ready: bool | None = None
+        self._leadership = leadership
+        self._begins_at = parts.clock.monotonic() + _FIRST_AUDIT.total_seconds()
 
     def round(self) -> timedelta:
-        """Look once; sooner again while it is not ready."""
+        """Audit once, when this runtime leads."""
+        parts, term = self._parts, self._leadership.term()
+        if term is None or parts.clock.monotonic() < self._begins_at:
+            return _AUDIT_LOOK
+        audit_once(
+            backend=parts.backend,
+            mailboxes=parts.mailboxes,
+            books=parts.books,
+            bell=parts.bell,
+            tally=parts.tally,
+            term=term,
+        )
+        return _AUDIT
+
+
+class GatewayWatch:
+    """Looks at the gateway: for health now and then, and as the one prober of an open circuit."""
+
+    def __init__(self, parts: Parts, vitals: Vitals, leadership: Leadership) -> None:
+        self._parts = parts
+        self._vitals = vitals
+        self._leadership = leadership
+        self._was_ready: bool | None = None
+        self._look_at = 0.0
+
+    def round(self) -> timedelta:
+        """Look when it is time to; while the circuit is open, tell the store what was found."""
+        now, term = self._parts.clock.monotonic(), self._leadership.term()
+        world = self._parts.mailboxes.world()
+        self._vitals.world_seen(world)
+        circuit = world.circuit
+        is_probe = (
+            term is not None
+            and circuit is not None
+            and circuit.state is CircuitState.OPEN
+            and world.at >= circuit.probe_at
+        )
+        if not is_probe and now < self._look_at:
+            return _GATEWAY_ROUND
+        is_ready = self._look()
+        self._look_at = now + (_GATEWAY_LOOK if is_ready else _GATEWAY_LOOK_AGAIN).total_seconds()
+        if is_probe and term is not None:
+            is_well = is_ready and self._parts.gateway.accepts_token() is not False
+            self._parts.mailboxes.admit(is_well=is_well, term=term)
+        return _GATEWAY_ROUND
+
+    def _look(self) -> bool:
         state = self._parts.gateway.look()
         self._vitals.gateway_seen(state)
         if state.is_ready != self._was_ready:
@@ -142,7 +103,7 @@ class GatewayWatch:
             else:
                 _log.warning("%s", state.problem, extra={"action": "gateway"})
         self._was_ready = state.is_ready
-        return _GATEWAY_LOOK if state.is_ready else _GATEWAY_LOOK_AGAIN
+        return state.is_ready
 
 
 class StoreKeeper:

@@ -19,7 +19,8 @@ from dispatcher.adapters.metrics import StoreCollector
 from dispatcher.adapters.redis.leader import RedisLead
 from dispatcher.domain.errors import StoreError, StoreUnusable
 from dispatcher.runtime.leadership import LEASE, Leadership
-from dispatcher.runtime.loops import GatewayWatch, Poller, StoreKeeper, Sweeper
+from dispatcher.runtime.loops import Auditor, GatewayWatch, StoreKeeper, Sweeper
+from dispatcher.runtime.poller import Poller
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.settings import Settings
@@ -86,7 +87,8 @@ def run(settings: Settings) -> int:
         loop("store", StoreKeeper(parts).round),
         poll_loop,
         loop("sweep", Sweeper(parts, leadership).round),
-        loop("gateway", GatewayWatch(parts, vitals).round),
+        loop("audit", Auditor(parts, leadership).round),
+        loop("gateway", GatewayWatch(parts, vitals, leadership).round),
     ))  # fmt: skip
     web.start()
     with suppress(StoreError):

@@ -8,6 +8,7 @@ from typing import Any
 from dispatcher.adapters.gateway import GatewayState
 from dispatcher.domain.errors import StoreError
 from dispatcher.domain.redact import short_error
+from dispatcher.domain.world import World
 from dispatcher.ports import Stats
 from dispatcher.runtime.leadership import Leadership
 from dispatcher.runtime.supervisor import Supervisor
@@ -30,7 +31,18 @@ class Vitals:
         self._last_error: tuple[datetime, str] | None = None
         self._credentials: str | None = None
         self._gateway = GatewayState(is_ready=False, version=None, problem="Not looked at yet.")
+        self._world: World | None = None
         self.supervisor: Supervisor | None = None
+
+    def world_seen(self, world: World) -> None:
+        """Note what keeps deliveries waiting outside."""
+        with self._lock:
+            self._world = world
+
+    def are_credentials_rejected(self) -> bool:
+        """Say whether the backend did not accept us when it was last asked."""
+        with self._lock:
+            return self._credentials is not None
 
     def poll_succeeded(self) -> None:
         """Note that the backend listed its rows."""
@@ -81,7 +93,16 @@ class Vitals:
                 found.append("Convex could not be listed for three poll intervals.")
             if not self._gateway.is_ready:
                 found.append(f"Gateway: {self._gateway.problem}")
+            found += _troubles(self._world)
         return tuple(found)
+
+    def _resting_agents(self) -> list[str]:
+        with self._lock:
+            rests = self._world.rests if self._world else ()
+        return [
+            f"Agent {rest.agent} rests until {rest.until:%H:%M:%S} UTC: {rest.cause}."
+            for rest in rests
+        ]
 
     def version(self) -> dict[str, str]:
         """Return the answer of ``/version``."""
@@ -97,10 +118,10 @@ class Vitals:
         """Return the answer of ``/health``; times are Unix milliseconds."""
         clock, settings = self._parts.clock, self._parts.settings
         stats = self._stats()
-        problems = self._problems(stats)
+        problems = [*self._problems(stats), *self._resting_agents()]
         return {
             "status": "degraded" if problems else "healthy",
-            "problems": list(problems),
+            "problems": problems,
             "leads": self._leadership.term() is not None,
             "uptime": round(clock.monotonic() - self._started, 1),
             "versions": {
@@ -154,6 +175,22 @@ class Vitals:
     def _openclaw_version(self) -> str:
         configured = self._parts.settings.openclaw_version
         return self._gateway.version or configured
+
+
+def _troubles(world: World | None) -> list[str]:
+    """Say what keeps deliveries waiting although nothing is wrong with this process."""
+    if world is None:
+        return []
+    found = []
+    if world.circuit is not None:
+        seconds = round((world.at - world.circuit.since).total_seconds())
+        found.append(
+            f"Nobody asks the gateway ({world.circuit.cause}, for {seconds} s): it is probed again "
+            "and again, and asked as soon as it is well."
+        )
+    if world.stop is not None:
+        found.append(f"Convex is not called ({world.stop}): tried again every minute.")
+    return found
 
 
 def _store(stats: Stats | None) -> dict[str, Any]:

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     dead_letter_notice: bool = _flag(
         "Tell people in the thread when a notification could not be answered.", default=True
     )
+    dead_letter_limit: int = _number(
+        1_000, 1, 100_000, "Dead letters that are kept; the oldest goes first."
+    )
     delivery_max_tool_rounds: int = _number(
         8, 1, 50, "Rounds of tool calls in one turn; bounds how long a claim can live."
     )

@@ -45,6 +45,7 @@ def claim() -> Claim:
         waits=0,
         unanswered=0,
         looks=0,
+        strikes=0,
         put_at=now,
         claimed_at=now,
         row_key_user=None,

@@ -16,31 +16,61 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from dispatcher.adapters.redis.books import RedisBooks
+from dispatcher.adapters.redis.controls import RedisControls
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
-from dispatcher.domain.delivery import Claim, Dead, Entry, NotClaimed, Resting, Settled, Spent
+from dispatcher.domain.delivery import (
+    Blame,
+    Blamed,
+    Claim,
+    Dead,
+    Entry,
+    NotClaimed,
+    Resting,
+    Settled,
+    Sign,
+    Spent,
+)
 from dispatcher.domain.errors import LeaseLost
 from dispatcher.domain.ids import (
     AccountId,
     AgentId,
     ConversationId,
+    DeliveryId,
     MessageId,
     NotificationId,
     TaskId,
 )
-from dispatcher.domain.journal import Journal, Stage
+from dispatcher.domain.journal import Journal, Stage, load
 from dispatcher.domain.notification import Kind
+from dispatcher.domain.reply import Reply
+from dispatcher.domain.world import CircuitState
+from dispatcher.ports import Holding
 from tests.samples import notification
 
 PREFIX = "mission-control:{acc}:"
 CAP, AGENT_CAP = 3, 2
 ROWS = st.integers(0, 11)
+GATEWAY = Blame(party=Blamed.GATEWAY, first=timedelta(hours=1), longest=timedelta(hours=1))
+AGENT = Blame(party=Blamed.AGENT, first=timedelta(hours=1), longest=timedelta(hours=2))
 OUTCOMES = st.sampled_from([
     Settled(outcome="answered"),
-    Dead(cause="ask_refused"),
+    Dead(cause="ask_refused", sign=Sign.ANSWERS),
+    Resting(
+        delay=timedelta(0), cause="gateway_unavailable", spends=Spent.WAIT, blame=GATEWAY
+    ),
+    Resting(
+        delay=timedelta(0), cause="agent_unavailable", spends=Spent.WAIT, blame=AGENT,
+        sign=Sign.ANSWERS,
+    ),
+    Resting(
+        delay=timedelta(0), cause="ask_timed_out", spends=Spent.ATTEMPT, sign=Sign.UNCLEAR
+    ),
     Resting(delay=timedelta(hours=1), cause="ask_failed", spends=Spent.ATTEMPT),
     Resting(delay=timedelta(0), cause="draining", spends=Spent.NOTHING),
 ])  # fmt: skip
 
+WHAT = st.sampled_from(["all", "agent:a0", "agent:a1", "conversation:a0:t0", "conversation:a1:t3"])
 GIVEN_BACK = Resting(delay=timedelta(0), cause="draining", spends=Spent.NOTHING)
 
 
@@ -68,7 +98,10 @@ class MailboxMachine(RuleBasedStateMachine):
         self.store = RedisMailboxes(
             self.client, account=AccountId("acc"), lease=timedelta(hours=1), worker="w"
         )
+        self.books = RedisBooks(self.client, self.store.steps)
+        self.controls = RedisControls(self.client, self.store.steps)
         self.claims: list[Claim] = []
+        self.paid: set[str] = set()
         self.lost: list[Claim] = []
         self.versions: Counter[int] = Counter()
         self.known: set[tuple[int, int]] = set()
@@ -94,22 +127,123 @@ class MailboxMachine(RuleBasedStateMachine):
     @rule(number=ROWS)
     def claim(self, number: int) -> None:
         hint = row(number, 0).conversation
+        self.before = self.store.world()
+        trial = self.client.hget(f"{PREFIX}circuit", "trial")
+        self.trial = trial.decode() if trial else None
         claim = self.store.claim(hint)
         if isinstance(claim, NotClaimed):
             return
         assert claim.conversation not in {held.conversation for held in self.claims}
         assert claim.delivery not in self.ended
         assert self.is_head(claim)
+        self.assert_the_world_let_it_through(claim)
         begun = self.begun.get(claim.conversation)
         assert begun in {None, claim.delivery}, "a begun head stays first until it is over"
         self.claims.append(claim)
 
-    @rule(data=st.data())
-    def journal(self, data: st.DataObject) -> None:
+    def assert_the_world_let_it_through(self, claim: Claim) -> None:
+        if claim.delivery in self.paid:
+            return
+        world = self.before
+        assert world.circuit is None or world.circuit.state is CircuitState.TRIAL
+        assert claim.entry.agent not in {rest.agent for rest in world.rests}
+        names = {what for what, _ in world.paused}
+        mine = {"all", f"agent:{claim.entry.agent}", f"conversation:{claim.conversation}"}
+        assert names.isdisjoint(mine)
+        if world.circuit is not None:
+            assert self.trial is None, "one trial ask at a time"
+            self.trial = claim.token
+
+    @rule(data=st.data(), is_answer=st.booleans())
+    def journal(self, data: st.DataObject, is_answer: bool) -> None:
         claim = self.pick(data)
-        if claim:
-            self.store.journal(claim, Journal(stage=Stage.ASKED, asks=claim.attempt_no))
-            self.begun[claim.conversation] = claim.delivery
+        if claim is None:
+            return
+        journal = Journal(stage=Stage.ASKED, asks=claim.attempt_no)
+        if is_answer:
+            journal = journal.evolve(stage=Stage.ANSWERED, reply=Reply(text="done"))
+            self.paid.add(claim.delivery)
+        elif claim.delivery in self.paid:
+            return
+        self.store.journal(claim, journal)
+        self.begun[claim.conversation] = claim.delivery
+        if is_answer:
+            world = self.store.world()
+            assert claim.entry.agent not in {rest.agent for rest in world.rests}
+            assert self.trial != claim.token or world.circuit is None
+
+    @rule(what=WHAT, wanted=st.booleans())
+    def somebody_pauses_or_resumes(self, what: str, wanted: bool) -> None:
+        is_paused = what in {name for name, _ in self.store.world().paused}
+        changed = self.controls.pause(what) if wanted else self.controls.resume(what)
+        assert changed == (is_paused != wanted)
+
+    @rule(is_well=st.booleans())
+    def the_gateway_is_probed(self, is_well: bool) -> None:
+        before = self.store.world().circuit
+        self.store.admit(is_well=is_well)
+        after = self.store.world().circuit
+        assert (before is None) == (after is None)
+        if before and after and before.state is CircuitState.OPEN:
+            assert (after.state is CircuitState.TRIAL) == is_well
+
+    @rule()
+    def rested_agents_come_back(self) -> None:
+        for agent in self.client.zrange(f"{PREFIX}rests", 0, -1):
+            self.client.zadd(f"{PREFIX}rests", {agent: 1})
+
+    @rule(data=st.data(), cause=st.sampled_from(["ask_failed", "ask_lost"]))
+    def a_death_asks_the_fuse(self, data: st.DataObject, cause: str) -> None:
+        claim = self.pick(data)
+        if claim is None:
+            return
+        self.client.zrem(f"{PREFIX}deaths:{cause}", claim.conversation)
+        others = self.client.zcard(f"{PREFIX}deaths:{cause}")
+        assert self.store.may_die(claim, cause) == (others < 2)
+        if others >= 2:
+            assert self.store.world().circuit is not None
+
+    @rule(data=st.data(), is_fresh=st.booleans())
+    def a_dead_letter_is_revived(self, data: st.DataObject, is_fresh: bool) -> None:
+        dead = [name.decode() for name in self.client.zrange(f"{PREFIX}dead", 0, -1)]
+        if not dead:
+            return
+        delivery = DeliveryId(data.draw(st.sampled_from(dead)))
+        assert self.controls.revive(delivery, fresh=is_fresh)
+        assert not self.controls.revive(delivery, fresh=is_fresh)
+        self.ended.discard(delivery)
+        if is_fresh:
+            self.paid.discard(delivery)
+
+    @rule(data=st.data())
+    def a_dead_letter_is_discarded(self, data: st.DataObject) -> None:
+        dead = [name.decode() for name in self.client.zrange(f"{PREFIX}dead", 0, -1)]
+        if dead:
+            delivery = DeliveryId(data.draw(st.sampled_from(dead)))
+            assert self.controls.discard(delivery)
+            assert not self.controls.discard(delivery)
+
+    @rule(number=ROWS)
+    def a_row_is_marked_without_a_claim(self, number: int) -> None:
+        entry = row(number, self.versions[number])
+        claimed = {claim.delivery for claim in self.claims}
+        may_mark = self.books.begin_mark(entry)
+        assert not (may_mark and entry.delivery in claimed)
+        if may_mark:
+            assert entry in self.books.begun_marks()
+            self.books.end_mark(entry.notification)
+
+    @rule()
+    def the_books_are_right(self) -> None:
+        entries = [row(n, self.versions[n]) for n in range(12)]
+        audit = self.books.audit(entries)
+        assert audit.righted == 0, "nothing stands nowhere"
+        opened = {name.decode() for name in self.client.zrange(f"{PREFIX}open", 0, -1)}
+        for number, holding in enumerate(audit.holdings):
+            known = (number, self.versions[number]) in self.known
+            assert (holding is Holding.UNKNOWN) == (not known)
+            if entries[number].delivery in opened:
+                assert holding is Holding.OPEN
 
     @rule(data=st.data())
     def rebind(self, data: st.DataObject) -> None:
@@ -134,6 +268,9 @@ class MailboxMachine(RuleBasedStateMachine):
         self.ended |= {f"n{number}:m{number}v{v}" for v in range(self.versions[number])}
         self.known |= {(number, version) for version in range(self.versions[number] + 1)}
         self.claims[self.claims.index(claim)] = bound
+        self.paid.discard(bound.delivery)
+        if claim.delivery in self.paid:
+            self.paid.add(bound.delivery)
         if self.begun.get(claim.conversation) == claim.delivery:
             self.begun[claim.conversation] = bound.delivery
         opened = [name.decode() for name in self.client.zrange(f"{PREFIX}open", 0, -1)]
@@ -145,8 +282,12 @@ class MailboxMachine(RuleBasedStateMachine):
         claim = self.pick(data)
         if claim is None:
             return
-        rings = self.store.settle(claim, outcome)
-        assert len(rings) <= 1
+        done = self.store.settle(claim, outcome)
+        assert len(done.to_ring) <= 1
+        blames = isinstance(outcome, Resting) and outcome.blame.party
+        world = self.store.world()
+        assert blames is not Blamed.GATEWAY or world.circuit is not None
+        assert blames is not Blamed.AGENT or claim.entry.agent in {r.agent for r in world.rests}
         self.claims.remove(claim)
         self.lost.append(claim)
         if not isinstance(outcome, Resting):
@@ -180,8 +321,9 @@ class MailboxMachine(RuleBasedStateMachine):
             return
         number = int(claim.entry.notification[1:])
         older = [n for n in range(number % 4, number, 4) if (n, self.versions[n]) not in self.known]
-        self.store.journal(claim, Journal(stage=Stage.ASKED))
-        self.begun[claim.conversation] = claim.delivery
+        if claim.delivery not in self.paid:
+            self.store.journal(claim, Journal(stage=Stage.ASKED))
+            self.begun[claim.conversation] = claim.delivery
         self.store.settle(claim, GIVEN_BACK)
         self.claims.remove(claim)
         self.lost.append(claim)
@@ -227,7 +369,8 @@ class MailboxMachine(RuleBasedStateMachine):
         live = {name.decode() for name in self.client.zrange(f"{PREFIX}claims", 0, -1)}
         assert live == {claim.conversation for claim in self.claims}
         assert len(live) <= CAP
-        per_agent = Counter(claim.entry.agent for claim in self.claims)
+        asking = [claim for claim in self.claims if not self.was_paid(claim)]
+        per_agent = Counter(claim.entry.agent for claim in asking)
         assert all(count <= AGENT_CAP for count in per_agent.values())
         for agent in ("a0", "a1"):
             assert self.client.scard(f"{PREFIX}claims:{agent}") == per_agent[AgentId(agent)]
@@ -256,12 +399,28 @@ class MailboxMachine(RuleBasedStateMachine):
         for key in self.client.scan_iter(f"{PREFIX}line:*:*"):
             in_line.update(name.decode() for name in self.client.zrange(key, 0, -1))
         in_line.update(name.decode() for name in self.client.zrange(f"{PREFIX}resting", 0, -1))
+        in_line.update(name.decode() for name in self.client.zrange(f"{PREFIX}paid", 0, -1))
         in_line.update(claim.conversation for claim in self.claims)
         boxes = {k.decode().split("mail:")[1] for k in self.client.scan_iter(f"{PREFIX}mail:*")}
-        assert in_line == Counter(boxes)
+        paused = {
+            what.removeprefix("conversation:")
+            for what, _ in self.store.world().paused
+            if what.startswith("conversation:")
+        }
+        assert set(in_line) | paused >= boxes
+        assert boxes >= set(in_line)
+        assert max(in_line.values(), default=1) == 1
+
+    def was_paid(self, claim: Claim) -> bool:
+        """Say whether it was paid when it was claimed: such a claim takes no slot of its agent."""
+        return bool(claim.journal_text) and load(claim.journal_text).needs_no_agent
 
     def teardown(self) -> None:
         """From every state, sweeping and working ends with everything settled or dead."""
+        for what, _ in self.store.world().paused:
+            self.controls.resume(what)
+        self.client.delete(f"{PREFIX}circuit")
+        self.rested_agents_come_back()
         for claim in list(self.claims):
             self.client.zadd(f"{PREFIX}claims", {claim.conversation: 1})
         self.claims.clear()
@@ -278,7 +437,7 @@ class MailboxMachine(RuleBasedStateMachine):
         for times in order.values():
             # Behind a head that an attempt has begun, mail leaves in the order of creation.
             assert times[1:] == sorted(times[1:])
-        waiting = ("mailbox:", "mail:", "line:", "claims", "resting", "handed:", "open")
+        waiting = ("mailbox:", "mail:", "line:", "claims", "resting", "handed:", "open", "paid")
         left = [k.decode().removeprefix(PREFIX) for k in self.client.scan_iter()]
         assert [name for name in left if name.startswith(waiting)] == []
 

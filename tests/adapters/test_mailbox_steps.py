@@ -18,6 +18,7 @@ from dispatcher.domain.ids import (
 )
 from dispatcher.domain.journal import Journal, Stage, load
 from dispatcher.domain.notification import Kind
+from dispatcher.ports import Done
 from tests.samples import notification
 from tests.waiting import until
 
@@ -142,8 +143,8 @@ def test_no_more_turns_run_than_the_cap(store: RedisMailboxes) -> None:
     assert len(put.to_ring) == 2
     first, _ = claimed(store), claimed(store)
     assert store.claim(NOBODY) is NotClaimed.FULL
-    rings = store.settle(first, Settled(outcome="answered"))
-    assert len(rings) == 1
+    done = store.settle(first, Settled(outcome="answered"))
+    assert len(done.to_ring) == 1
     claimed(store)
 
 
@@ -226,7 +227,7 @@ def test_settling_twice_gives_the_same_answer_and_changes_nothing(store: RedisMa
     store.put([entry("n1"), entry("n2", at=2000)])
     claim = claimed(store)
     first = store.settle(claim, Settled(outcome="answered"))
-    assert store.settle(claim, Settled(outcome="answered")) == first == ("a1:t1",)
+    assert store.settle(claim, Settled(outcome="answered")) == first == Done(to_ring=("a1:t1",))
     assert store.stats().open == 1
 
 
@@ -304,8 +305,9 @@ def test_settled_work_leaves_only_tombstones_that_expire(store, redis_client) ->
     answers = {name for name in left if name.startswith("settled:")}
     assert all(redis_client.ttl(f"mission-control:{{acc}}:{name}") > 0 for name in answers)
     left -= answers
-    assert left == {"layout", "limits", "turns"} | {f"row:n{i}" for i in range(9)}
-    assert all(redis_client.ttl(f"mission-control:{{acc}}:row:n{i}") > 0 for i in range(9))
+    kept = {f"row:n{i}" for i in range(9)} | {f"story:n{i}:m1" for i in range(9)}
+    assert left == {"layout", "limits", "turns"} | kept
+    assert all(redis_client.ttl(f"mission-control:{{acc}}:{name}") > 0 for name in kept)
 
 
 def test_a_store_of_a_newer_layout_is_refused(store: RedisMailboxes, redis_client) -> None:

@@ -47,6 +47,8 @@ class Boxes:
             claims=self.running,
             resting=0,
             dead=0,
+            paid=0,
+            marking=0,
             waiting=(),
             oldest=(),
         )

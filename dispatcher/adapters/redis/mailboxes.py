@@ -2,45 +2,41 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import redis
 
 from dispatcher.adapters.redis.connection import translated_errors
+from dispatcher.adapters.redis.forms import (
+    conversations,
+    creation_text,
+    entry_form,
+    instant,
+    milliseconds,
+    pairs,
+    read_claim,
+    settle_form,
+)
 from dispatcher.adapters.redis.steps import Steps
-from dispatcher.domain.delivery import (
-    Claim,
-    Dead,
-    Entry,
-    NotClaimed,
-    Outcome,
-    Resting,
-    Settled,
-    entry_of,
-    line_class,
-)
+from dispatcher.domain.delivery import Claim, Entry, NotClaimed, Outcome, entry_of
 from dispatcher.domain.errors import LeadLost, LeaseLost, StoreUnusable
-from dispatcher.domain.ids import (
-    NOTHING,
-    AccountId,
-    AgentId,
-    ConversationId,
-    DeliveryId,
-    MessageId,
-    NotificationId,
-    TaskId,
-)
-from dispatcher.domain.journal import Journal, dump
-from dispatcher.domain.notification import Kind, Notification
-from dispatcher.ports import Put, Stats, Swept
+from dispatcher.domain.ids import NOTHING, AccountId, AgentId, ConversationId, DeliveryId
+from dispatcher.domain.journal import Journal, Stage, dump
+from dispatcher.domain.notification import Notification
+from dispatcher.domain.retry import FUSE_DEATHS, FUSE_WINDOW, GATEWAY_BLAME
+from dispatcher.domain.world import AgentRest, Circuit, CircuitState, World
+from dispatcher.ports import Done, Put, Stats, Swept
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
+"""Layout 1 had no circuit, no stories and no line of its own for stored answers."""
+
 TOMBSTONE: Final = timedelta(hours=24)
 RING_WAIT: Final = timedelta(seconds=3)
 RING_WAIT_MAX: Final = timedelta(seconds=60)
 _SWEPT_AT_ONCE: Final = 500
+_GROWTH: Final = (milliseconds(GATEWAY_BLAME.first), milliseconds(GATEWAY_BLAME.longest))
 
 
 class RedisMailboxes:
@@ -53,22 +49,25 @@ class RedisMailboxes:
         account: AccountId,
         lease: timedelta,
         worker: str,
+        dead_limit: int = 1000,
     ) -> None:
         self._client = client
         self.steps = Steps(client, account)
         self._prefix = self.steps.prefix
-        self._lease_ms = _ms(lease)
+        self._lease_ms = milliseconds(lease)
         self._worker = worker
+        self._dead_limit = dead_limit
 
     def open(self) -> None:
-        """Write or check the layout number.
+        """Write or check the layout number; an older layout is taken over as it is.
 
         Raises:
             StoreUnusable: A newer program has laid out this store.
         """
         with translated_errors():
-            self._client.set(f"{self._prefix}layout", LAYOUT, nx=True)
-            found = int(self._client.get(f"{self._prefix}layout") or LAYOUT)
+            found = int(self._client.get(f"{self._prefix}layout") or 0)
+            if found < LAYOUT:
+                self._client.set(f"{self._prefix}layout", LAYOUT)
         if found > LAYOUT:
             raise StoreUnusable(
                 f"The mailboxes have layout {found}, this program knows {LAYOUT}: "
@@ -82,24 +81,23 @@ class RedisMailboxes:
 
     def put(self, entries: Sequence[Entry], *, term: int = 0) -> Put:
         """See ``Mailboxes.put``."""
-        page = json.dumps([_put_form(entry) for entry in entries])
-        added, *rings = self.steps.run("put", page, _ms(TOMBSTONE), term)
-        _refuse_the_past(added)
-        return Put(added=int(added), to_ring=_conversations(rings))
+        page = json.dumps([entry_form(entry) for entry in entries])
+        added, *rings = self.steps.run("put", page, milliseconds(TOMBSTONE), term)
+        refuse_the_past(added)
+        return Put(added=int(added), to_ring=conversations(rings))
 
     def claim(self, hint: ConversationId) -> Claim | NotClaimed:
         """See ``Mailboxes.claim``."""
-        token = secrets.token_hex(12)
+        return self.claim_as(secrets.token_hex(12), hint)
+
+    def claim_as(self, token: str, hint: ConversationId) -> Claim | NotClaimed:
+        """Claim with a token of the caller's; one that holds a mailbox gets the same again."""
         found, *rest = self.steps.run("claim", hint, token, self._lease_ms, self._worker)
         if found != b"claimed":
             return NotClaimed(found.decode())
         conversation, delivery, now, key_user, *fields = rest
-        facts = {
-            name.decode(): value.decode()
-            for name, value in zip(fields[::2], fields[1::2], strict=True)
-        }
-        return _read_claim(
-            facts,
+        return read_claim(
+            pairs(fields),
             conversation=ConversationId(conversation.decode()),
             delivery=DeliveryId(delivery.decode()),
             token=token,
@@ -114,17 +112,32 @@ class RedisMailboxes:
             claims: All that this process holds.
             ceiling: A claim older than this is not renewed: its turn has gone wrong.
         """
-        pairs = [part for claim in claims for part in (claim.conversation, claim.token)]
-        kept = self.steps.run("renew", self._lease_ms, _ms(ceiling), *pairs)
+        both = [part for claim in claims for part in (claim.conversation, claim.token)]
+        kept = self.steps.run("renew", self._lease_ms, milliseconds(ceiling), *both)
         return tuple(bool(one) for one in kept)
 
     def journal(self, claim: Claim, journal: Journal, *, uses_row_key: bool = False) -> int:
         """See ``Mailboxes.journal``."""
-        record, flag = dump(journal), "1" if uses_row_key else "0"
-        written, *newest = self.steps.run("journal", claim.conversation, claim.token, record, flag)
+        written, *newest = self.steps.run(
+            "journal",
+            claim.conversation,
+            claim.token,
+            dump(journal),
+            int(uses_row_key),
+            journal.stage.value,
+            _detail_of(journal),
+            int(journal.needs_no_agent),
+            int(journal.stage is Stage.ANSWERED),
+        )
         if not written:
             raise LeaseLost("the claim was lost before the journal was written")
         return int(newest[0])
+
+    def read_journal(self, claim: Claim) -> str:
+        """See ``Mailboxes.read_journal``."""
+        with translated_errors():
+            found = self._client.hget(f"{self._prefix}delivery:{claim.delivery}", "journal")
+        return found.decode() if isinstance(found, bytes) else ""
 
     def rebind(self, claim: Claim, notification: Notification) -> Claim:
         """See ``Mailboxes.rebind``."""
@@ -136,43 +149,78 @@ class RedisMailboxes:
             entry.delivery,
             entry.message or NOTHING,
             entry.created_at_ms,
-            _creation_text(entry),
+            creation_text(entry),
         )
         if not done:
             raise LeaseLost("the claim was lost before the newer message was bound")
         return claim.evolve(delivery=entry.delivery, entry=entry)
 
-    def settle(self, claim: Claim, outcome: Outcome) -> tuple[ConversationId, ...]:
+    def may_die(self, claim: Claim, cause: str) -> bool:
+        """See ``Mailboxes.may_die``."""
+        answer = self.steps.run(
+            "fuse", claim.conversation, claim.token, cause, milliseconds(FUSE_WINDOW), FUSE_DEATHS,
+            *_GROWTH,
+        )  # fmt: skip
+        if not answer:
+            raise LeaseLost("the claim was lost before the delivery died")
+        return int(answer) == 1
+
+    def settle(self, claim: Claim, outcome: Outcome) -> Done:
         """See ``Mailboxes.settle``."""
-        how = _settle_form(outcome)
-        done, *rings = self.steps.run(
-            "settle", claim.conversation, claim.token, *how, _ms(TOMBSTONE)
-        )
+        how = settle_form(outcome, tombstone=TOMBSTONE, dead_limit=self._dead_limit)
+        done, *rest = self.steps.run("settle", claim.conversation, claim.token, *how)
         if not done:
             raise LeaseLost("the claim was lost before its outcome was settled")
-        return _conversations(rings)
+        dropped, *rings = rest
+        return Done(to_ring=conversations(rings), dropped=int(dropped))
 
     def sweep(self, *, term: int = 0) -> Swept:
         """See ``Mailboxes.sweep``."""
         expired, *counts = self.steps.run(
-            "sweep", _ms(RING_WAIT), _ms(RING_WAIT_MAX), _SWEPT_AT_ONCE, term
+            "sweep", milliseconds(RING_WAIT), milliseconds(RING_WAIT_MAX), _SWEPT_AT_ONCE, term
         )
-        _refuse_the_past(expired)
+        refuse_the_past(expired)
         rested, *rings = counts
-        return Swept(expired=int(expired), rested=int(rested), to_ring=_conversations(rings))
+        return Swept(expired=int(expired), rested=int(rested), to_ring=conversations(rings))
 
     def stats(self) -> Stats:
         """See ``Mailboxes.stats``."""
-        now, opened, claims, resting, dead, *lines = self.steps.run("stats")
+        now, opened, claims, resting, dead, paid, marking, *lines = self.steps.run("stats")
         return Stats(
-            at=_instant(now),
+            at=instant(now),
             open=int(opened),
             claims=int(claims),
             resting=int(resting),
             dead=int(dead),
+            paid=int(paid),
+            marking=int(marking),
             waiting=tuple(int(count) for count in lines[::2]),
-            oldest=tuple(_instant(since) if float(since) else None for since in lines[1::2]),
+            oldest=tuple(instant(since) if float(since) else None for since in lines[1::2]),
         )
+
+    def world(self) -> World:
+        """See ``Mailboxes.world``."""
+        now, stop, circuit, rests, paused = self.steps.run("world")
+        return World(
+            at=instant(now),
+            circuit=_read_circuit(pairs(circuit)),
+            stop=stop.decode() or None,
+            rests=tuple(_read_rest(rests[at : at + 4]) for at in range(0, len(rests), 4)),
+            paused=tuple((what, instant(since)) for what, since in pairs(paused).items()),
+        )
+
+    def admit(self, *, is_well: bool, term: int = 0) -> None:
+        """See ``Mailboxes.admit``."""
+        refuse_the_past(self.steps.run("admit", int(is_well), term, *_GROWTH))
+
+    def stop_backend(self, reason: str | None) -> None:
+        """See ``Mailboxes.stop_backend``."""
+        key = f"{self._prefix}stop"
+        with translated_errors():
+            if reason is None:
+                self._client.delete(key)
+            else:
+                self._client.set(key, reason, px=90_000)
 
     def ping(self) -> None:
         """Ask Redis for a sign of life.
@@ -184,85 +232,44 @@ class RedisMailboxes:
             self._client.ping()
 
 
-def _refuse_the_past(answer: int) -> None:
+def refuse_the_past(answer: int) -> None:
+    """Raise when a step said that another runtime leads.
+
+    Raises:
+        LeadLost: It did.
+    """
     if answer < 0:
         raise LeadLost("another runtime leads")
 
 
-def _put_form(entry: Entry) -> dict[str, Any]:
-    return {
-        "d": entry.delivery,
-        "n": entry.notification,
-        "m": entry.message or NOTHING,
-        "a": entry.agent,
-        "t": entry.task or NOTHING,
-        "c": entry.conversation,
-        "k": entry.kind.value,
-        "l": line_class(entry.kind).value,
-        "at": str(entry.created_at_ms),
-        "cr": _creation_text(entry),
-        "x": int(entry.is_carried),
-    }
+def _detail_of(journal: Journal) -> str:
+    """Say more of a step, for people; never a session key and never what anybody said."""
+    match journal.stage:
+        case Stage.ASKED:
+            return str(journal.asks)
+        case Stage.ANSWERED:
+            calls = len(journal.reply.tool_calls) if journal.reply else 0
+            return f"{calls} tool calls" if calls else ""
+        case Stage.TOOLS:
+            return f"round {journal.rounds}: {len(journal.results)} of {journal.calls_begun}"
+        case Stage.DYING:
+            return journal.cause or ""
+        case _:
+            return journal.outcome or ""
 
 
-def _settle_form(outcome: Outcome) -> tuple[str, str, int, str]:
-    match outcome:
-        case Settled():
-            return "settled", outcome.outcome, 0, "nothing"
-        case Resting():
-            return "resting", outcome.cause, _ms(outcome.delay), outcome.spends.value
-        case Dead():
-            return "dead", outcome.cause, 0, "nothing"
-
-
-def _creation_text(entry: Entry) -> str:
-    """Write a creation time so that text order is time order."""
-    return f"{entry.creation_time_ms:018.4f}"
-
-
-def _read_claim(
-    facts: dict[str, str],
-    *,
-    conversation: ConversationId,
-    delivery: DeliveryId,
-    token: str,
-    now: int,
-    key_user: str,
-) -> Claim:
-    message, task = facts["message"], facts["task"]
-    entry = Entry(
-        notification=NotificationId(facts["notification"]),
-        message=None if message == NOTHING else MessageId(message),
-        agent=AgentId(facts["agent"]),
-        task=None if task == NOTHING else TaskId(task),
-        kind=Kind(facts["kind"]),
-        created_at_ms=int(facts["created_at"]),
-        creation_time_ms=float(facts["creation_time"]),
-        is_carried=facts["carried"] == "1",
-    )
-    return Claim(
-        conversation=conversation,
-        token=token,
-        delivery=delivery,
-        entry=entry,
-        attempts=int(facts.get("attempts", 0)),
-        waits=int(facts.get("waits", 0)),
-        unanswered=int(facts.get("unanswered", 0)),
-        looks=int(facts.get("looks", 0)),
-        put_at=_instant(facts["put_at"]),
-        claimed_at=_instant(now),
-        row_key_user=DeliveryId(key_user) if key_user else None,
-        journal_text=facts.get("journal", ""),
+def _read_circuit(facts: dict[str, str]) -> Circuit | None:
+    if "state" not in facts:
+        return None
+    return Circuit(
+        state=CircuitState(facts["state"]),
+        cause=facts["cause"],
+        since=instant(facts["since"]),
+        failures=int(facts["failures"]),
+        probe_at=instant(facts["probe_at"]),
     )
 
 
-def _conversations(names: Iterable[bytes]) -> tuple[ConversationId, ...]:
-    return tuple(ConversationId(name.decode()) for name in names)
-
-
-def _ms(duration: timedelta) -> int:
-    return round(duration / timedelta(milliseconds=1))
-
-
-def _instant(ms: Any) -> datetime:  # noqa: ANN401 - Redis answers numbers in many types
-    return datetime.fromtimestamp(float(ms) / 1000, UTC)
+def _read_rest(facts: Sequence[Any]) -> AgentRest:
+    agent, until, cause, since = (part.decode() for part in facts)
+    return AgentRest(agent=AgentId(agent), cause=cause, since=instant(since), until=instant(until))

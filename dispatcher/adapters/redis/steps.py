@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import redis
 
 from dispatcher.adapters.redis.connection import translated_errors
 from dispatcher.domain.ids import AccountId
+
+_PRELUDE: Final = ("keys", "gates", "line")
+"""What stands in front of each script; each part uses those before it."""
 
 
 class Steps:
@@ -33,10 +36,9 @@ class Steps:
 
 def _texts() -> Iterable[tuple[str, str]]:
     folder = resources.files("dispatcher.adapters.redis.scripts")
-    texts = {
-        file.name.removesuffix(".lua"): file.read_text(encoding="utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".lua")
-    }
-    prelude = texts.pop("prelude")
-    return [(name, f"{prelude}\n{text}") for name, text in texts.items()]
+    shared = "\n".join(
+        (folder / "prelude" / f"{name}.lua").read_text(encoding="utf-8") for name in _PRELUDE
+    )
+    for file in folder.iterdir():
+        if file.name.endswith(".lua"):
+            yield file.name.removesuffix(".lua"), f"{shared}\n{file.read_text(encoding='utf-8')}"

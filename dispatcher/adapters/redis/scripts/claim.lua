@@ -7,7 +7,8 @@
 -- ARGV[4]  worker        who claims, for people to read
 --
 -- Returns  {"claimed", conversation, delivery, now_ms, key_user, field, value, ...}, or a reason:
---          {"full"}, {"agent_full"}, {"empty"}, {"held"}, {"resting"} of the hint
+--          {"credentials"}, {"full"}, or of the hint: {"circuit"}, {"paused"}, {"agent_resting"},
+--          {"agent_full"}, {"empty"}, {"held"}, {"resting"}, {"waiting"}: others are before it
 --
 -- Safe to run twice: a token that got a mailbox gets the same one again.
 local EVERY_CLASS = 8
@@ -31,7 +32,7 @@ local function longest_wait(agent_cap)
         for at = 1, #agents, 2 do
             local score = tonumber(agents[at + 1])
             if best_score and score >= best_score then break end
-            if redis.call("SCARD", P .. "claims:" .. agents[at]) < agent_cap then
+            if room_of(agents[at], agent_cap, now) > 0 then
                 best_score = score
                 best = redis.call("ZRANGE", line .. ":" .. agents[at], 0, 0)[1]
                 break
@@ -41,11 +42,21 @@ local function longest_wait(agent_cap)
     return best
 end
 
-local function reason_of(hint)
-    local found = redis.call("HMGET", mailbox_key(hint), "agent", "token", "line_class")
-    if not found[1] then return "empty" end
-    if found[2] then return "held" end
-    return found[3] and "agent_full" or "resting"
+local function next_in_line(agent_cap)
+    local turn = tonumber(redis.call("GET", P .. "turns") or 0) + 1
+    local paid = redis.call("ZCARD", P .. "paid") > 0
+    if turn % EVERY_CLASS == 0 and not paid and gate() > 0 then return longest_wait(agent_cap) end
+    return eligible(1, agent_cap, now)[1]
+end
+
+-- A head that needs no agent takes no slot of its agent, and cannot try out the gateway.
+local function occupy(conversation, delivery)
+    if redis.call("HGET", delivery_key(delivery), "paid") == "1" then return end
+    local agent = redis.call("HGET", mailbox_key(conversation), "agent")
+    redis.call("SADD", P .. "claims:" .. agent, conversation)
+    if redis.call("HGET", P .. "circuit", "state") == "trial" then
+        redis.call("HSET", P .. "circuit", "trial", ARGV[2])
+    end
 end
 
 local handed = redis.call("GET", P .. "handed:" .. ARGV[2])
@@ -56,26 +67,21 @@ if hint[1] and not hint[2] and not hint[3] and not redis.call("ZSCORE", P .. "re
     stand(ARGV[1], now)
 end
 
+if redis.call("EXISTS", P .. "stop") == 1 then return {"credentials"} end
 local cap, agent_cap = limits()
 if redis.call("ZCARD", P .. "claims") >= cap then return {"full"} end
-local turn = tonumber(redis.call("GET", P .. "turns") or 0) + 1
-local conversation
-if turn % EVERY_CLASS == 0 then
-    conversation = longest_wait(agent_cap)
-else
-    conversation = eligible(1, agent_cap)[1]
-end
-if not conversation then return {reason_of(ARGV[1])} end
+local conversation = next_in_line(agent_cap)
+if not conversation then return {reason_of(ARGV[1], agent_cap, now)} end
 
 local delivery = head_of(conversation)
 leave(conversation)
-redis.call("SET", P .. "turns", turn)
+redis.call("INCR", P .. "turns")
 redis.call("SET", P .. "handed:" .. ARGV[2], conversation, "PX", ARGV[3])
 redis.call("HSET", mailbox_key(conversation), "token", ARGV[2], "delivery", delivery,
     "worker", ARGV[4], "claimed_at", now)
 redis.call("HDEL", mailbox_key(conversation), "rung_at", "ring_wait")
 redis.call("ZADD", P .. "claims", now + ARGV[3], conversation)
-redis.call("SADD", P .. "claims:" .. redis.call("HGET", mailbox_key(conversation), "agent"),
-    conversation)
 redis.call("HSET", delivery_key(delivery), "state", "claimed")
+occupy(conversation, delivery)
+tell(delivery, now, "claimed", ARGV[4])
 return grant(conversation)

@@ -5,14 +5,24 @@
 -- ARGV[2]  token
 -- ARGV[3]  record        the whole journal as JSON text
 -- ARGV[4]  uses_row_key  "1" when the row's own id is about to be used as the key of a post
+-- ARGV[5]  word          the step, for the story
+-- ARGV[6]  detail        more of it, for people
+-- ARGV[7]  paid          "1" when the delivery needs no agent any more
+-- ARGV[8]  is_answer     "1" when the agent has just answered: it and the gateway are well
 --
 -- Returns  {1, newest createdAt known of the row} when written, {0} when the claim is lost
 --
 -- Safe to run twice: the record is written whole.
 if not holds(ARGV[1], ARGV[2]) then return {0} end
-local id = redis.call("HGET", mailbox_key(ARGV[1]), "delivery")
+local found = redis.call("HMGET", mailbox_key(ARGV[1]), "delivery", "agent")
+local id = found[1]
 local row = row_key(redis.call("HGET", delivery_key(id), "notification"))
-redis.call("HSET", delivery_key(id), "journal", ARGV[3])
+redis.call("HSET", delivery_key(id), "journal", ARGV[3], "paid", ARGV[7])
 redis.call("HSET", mailbox_key(ARGV[1]), "pinned", id)
 if ARGV[4] == "1" then redis.call("HSETNX", row, "key_user", id) end
+if ARGV[8] == "1" then
+    wake_agent(found[2])
+    if is_trial(ARGV[2]) then redis.call("DEL", P .. "circuit") end
+end
+tell(id, now_ms(), ARGV[5], ARGV[6])
 return {1, redis.call("HGET", row, "newest")}

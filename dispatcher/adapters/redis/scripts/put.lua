@@ -41,20 +41,15 @@ local function is_known(entry)
 end
 
 local function add(entry)
-    local place = entry.cr .. "|" .. entry.d
     redis.call("HSET", delivery_key(entry.d), "state", "queued", "notification", entry.n,
         "message", entry.m, "agent", entry.a, "task", entry.t, "conversation", entry.c,
         "kind", entry.k, "class", entry.l, "created_at", entry.at, "creation_time", entry.cr,
-        "carried", entry.x, "place", place, "put_at", now)
+        "carried", entry.x, "place", entry.cr .. "|" .. entry.d, "put_at", now)
     redis.call("HSET", row_key(entry.n), "newest", entry.at, "newest_id", entry.d)
-    redis.call("HINCRBY", row_key(entry.n), "open", 1)
-    redis.call("PERSIST", row_key(entry.n))
-    redis.call("ZADD", mail_key(entry.c), entry.at, place)
-    redis.call("HSET", mailbox_key(entry.c), "agent", entry.a)
-    redis.call("HINCRBY", mailbox_key(entry.c), "n" .. entry.l, 1)
-    redis.call("ZADD", P .. "open", now, entry.d)
+    redis.call("PERSIST", story_key(entry.d))
+    tell(entry.d, now, "put", entry.x == 1 and "carried" or "")
     added = added + 1
-    if stand(entry.c, now) then standing[entry.c] = true end
+    if take_in(entry.d, now) then standing[entry.c] = true end
 end
 
 for _, entry in ipairs(cjson.decode(ARGV[1])) do
@@ -64,7 +59,7 @@ end
 local answer = {added}
 if added > 0 then
     local free = cap - redis.call("ZCARD", P .. "claims")
-    for _, conversation in ipairs(free > 0 and eligible(free, agent_cap) or {}) do
+    for _, conversation in ipairs(eligible(free, agent_cap, now)) do
         if standing[conversation] then
             answer[#answer + 1] = conversation
         end

@@ -28,7 +28,7 @@ for _, place in ipairs(redis.call("ZRANGEBYSCORE", mail_key(ARGV[1]), "-inf", AR
     if twin ~= old and string.sub(twin, 1, #notification + 1) == notification .. ":" then
         if redis.call("HGET", delivery_key(twin), "carried") == "1" then carried = "1" end
         take_out(ARGV[1], twin)
-        redis.call("DEL", delivery_key(twin))
+        redis.call("DEL", delivery_key(twin), story_key(twin))
         redis.call("HINCRBY", row, "open", -1)
     end
 end
@@ -41,6 +41,9 @@ redis.call("ZADD", mail_key(ARGV[1]), ARGV[5], place)
 redis.call("ZREM", P .. "open", old)
 redis.call("ZADD", P .. "open", put_at, new)
 redis.call("RENAME", delivery_key(old), delivery_key(new))
+tell(old, now_ms(), "rebound", ARGV[4])
+redis.call("RENAME", story_key(old), story_key(new))
+redis.call("PERSIST", story_key(new))
 redis.call("HSET", delivery_key(new), "message", ARGV[4], "created_at", ARGV[5],
     "creation_time", ARGV[6], "place", place, "carried", carried)
 redis.call("HSET", mailbox, "delivery", new)

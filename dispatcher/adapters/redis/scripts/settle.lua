@@ -8,45 +8,87 @@
 -- ARGV[5]  delay_ms      resting: how long
 -- ARGV[6]  counter       resting: the counter that rises by one, or "nothing"
 -- ARGV[7]  tombstone_ms  how long the row is remembered when nothing of it is open
+-- ARGV[8]  blamed        resting: "gateway", "agent", "backend" or "nobody": who is left alone
+-- ARGV[9]  wish_ms       at least so long,
+-- ARGV[10] first_ms      at first so long,
+-- ARGV[11] longest_ms    growing up to so long
+-- ARGV[12] sign          what the attempt told of the gateway: "answers", "unclear" or "none"
+-- ARGV[13] dead_limit    so many dead letters are kept
 --
--- Returns  {1, conversation to ring, ...} when done, {0} when the claim was lost before
+-- Returns  {1, dead letters dropped, conversation to ring, ...} when done, {0} when the claim was
+--          lost before
 --
 -- Safe to run twice: for a minute the same token gets the same answer again.
 local ANSWER_MS = 60000
-local conversation, kind = ARGV[1], ARGV[3]
-if not holds(conversation, ARGV[2]) then
-    local ring = redis.call("GET", P .. "settled:" .. ARGV[2])
+local conversation, token, kind, word = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+if not holds(conversation, token) then
+    local ring = redis.call("GET", P .. "settled:" .. token)
     if not ring then return {0} end
-    return ring == "" and {1} or {1, ring}
+    return ring == "" and {1, 0} or {1, 0, ring}
 end
 local now = now_ms()
-local id = redis.call("HGET", mailbox_key(conversation), "delivery")
+local found = redis.call("HMGET", mailbox_key(conversation), "delivery", "agent")
+local id, agent = found[1], found[2]
 local delivery = delivery_key(id)
 local row = row_key(redis.call("HGET", delivery, "notification"))
 
-if kind == "resting" then
-    redis.call("HSET", delivery, "state", "queued", "due", now + ARGV[5], "cause", ARGV[4])
-    if ARGV[6] ~= "nothing" then redis.call("HINCRBY", delivery, ARGV[6], 1) end
-    if ARGV[6] ~= "waits" then redis.call("HSET", delivery, "waits", 0) end
-else
-    take_out(conversation, id)
-    redis.call("HSET", row, "outcome", ARGV[4])
-    local open = redis.call("HINCRBY", row, "open", -1)
-    if kind == "dead" then
-        redis.call("HSET", delivery, "state", "dead", "cause", ARGV[4], "died_at", now)
-        redis.call("ZADD", P .. "dead", now, id)
+local function blame()
+    local how = {now, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])}
+    if ARGV[8] == "gateway" then open_circuit(word, token, unpack(how)) end
+    if ARGV[8] == "agent" then rest_agent(agent, word, unpack(how)) end
+    if ARGV[8] == "backend" then redis.call("SET", P .. "stop", word, "PX", ARGV[10]) end
+end
+
+-- What the one ask that was let through tells: a gateway that answers is well, unless it was
+-- shut off because its answers are deadly.
+local function judge_trial()
+    if not is_trial(token) or ARGV[12] == "none" then return end
+    local cause = redis.call("HGET", P .. "circuit", "cause")
+    if ARGV[12] == "answers" and string.sub(cause, 1, 5) ~= "fuse_" then
+        redis.call("DEL", P .. "circuit")
     else
-        redis.call("DEL", delivery)
-        if open <= 0 then redis.call("PEXPIRE", row, ARGV[7]) end
+        open_circuit(cause, token, now, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
     end
 end
+
+local function drop_oldest_dead()
+    local dropped = 0
+    while redis.call("ZCARD", P .. "dead") > tonumber(ARGV[13]) do
+        local oldest = redis.call("ZRANGE", P .. "dead", 0, 0)[1]
+        redis.call("ZREM", P .. "dead", oldest)
+        bury(oldest, row_key(redis.call("HGET", delivery_key(oldest), "notification")), ARGV[7])
+        dropped = dropped + 1
+    end
+    return dropped
+end
+
+local dropped = 0
+if kind == "resting" then
+    redis.call("HSET", delivery, "state", "queued", "due", now + ARGV[5], "cause", word)
+    if ARGV[6] ~= "nothing" then redis.call("HINCRBY", delivery, ARGV[6], 1) end
+    if ARGV[6] ~= "waits" then redis.call("HSET", delivery, "waits", 0) end
+    tell(id, now, "resting", word .. " " .. ARGV[5])
+else
+    take_out(conversation, id)
+    redis.call("HSET", row, "outcome", word)
+    redis.call("HINCRBY", row, "open", -1)
+    tell(id, now, kind, word)
+    if kind == "dead" then
+        redis.call("HSET", delivery, "state", "dead", "cause", word, "died_at", now)
+        redis.call("ZADD", P .. "dead", now, id)
+        dropped = drop_oldest_dead()
+    else
+        bury(id, row, ARGV[7])
+    end
+end
+blame()
+judge_trial()
 release(conversation, now)
 
-local answer = {1}
+local answer = {1, dropped}
 local cap, agent_cap = limits()
 if redis.call("ZCARD", P .. "claims") < cap then
-    local following = eligible(1, agent_cap)[1]
-    if following then answer[2] = following end
+    answer[3] = eligible(1, agent_cap, now)[1]
 end
-redis.call("SET", P .. "settled:" .. ARGV[2], answer[2] or "", "PX", ANSWER_MS)
+redis.call("SET", P .. "settled:" .. token, answer[3] or "", "PX", ANSWER_MS)
 return answer

@@ -14,9 +14,10 @@ if is_of_the_past(ARGV[4]) then return {-1} end
 local now = now_ms()
 local expired = redis.call("ZRANGEBYSCORE", P .. "claims", "-inf", now, "LIMIT", 0, ARGV[3])
 for _, conversation in ipairs(expired) do
-    local id = redis.call("HGET", mailbox_key(conversation), "delivery")
-    redis.call("HINCRBY", delivery_key(id), "strikes", 1)
-    redis.call("HSET", delivery_key(id), "state", "queued")
+    local found = redis.call("HMGET", mailbox_key(conversation), "delivery", "worker")
+    redis.call("HINCRBY", delivery_key(found[1]), "strikes", 1)
+    redis.call("HSET", delivery_key(found[1]), "state", "queued")
+    tell(found[1], now, "strike", found[2])
     release(conversation, now)
 end
 
@@ -26,7 +27,7 @@ for _, conversation in ipairs(due) do stand(conversation, now) end
 local answer = {#expired, #due}
 local cap, agent_cap = limits()
 local free = cap - redis.call("ZCARD", P .. "claims")
-for _, conversation in ipairs(free > 0 and eligible(free, agent_cap) or {}) do
+for _, conversation in ipairs(eligible(free, agent_cap, now)) do
     local found = redis.call("HMGET", mailbox_key(conversation), "rung_at", "ring_wait")
     local wait = tonumber(found[2] or 0)
     if not found[1] or now - tonumber(found[1]) >= wait then

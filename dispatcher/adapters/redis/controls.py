@@ -1,0 +1,77 @@
+"""What an operator does to the store: dead letters, pauses."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import redis
+
+from dispatcher.adapters.redis.connection import translated_errors
+from dispatcher.adapters.redis.forms import entry_of_facts, instant, milliseconds, pairs
+from dispatcher.adapters.redis.mailboxes import TOMBSTONE
+from dispatcher.adapters.redis.steps import Steps
+from dispatcher.domain.dead_letter import DeadLetter, journal_to_revive
+from dispatcher.domain.ids import DeliveryId
+from dispatcher.domain.journal import dump
+
+_AT_ONCE: Final = 100
+
+
+class RedisControls:
+    """See ``dispatcher.ports.Controls``."""
+
+    def __init__(self, client: redis.Redis, steps: Steps) -> None:
+        self._client = client
+        self._steps = steps
+        self._prefix = steps.prefix
+
+    def pause(self, what: str) -> bool:
+        """See ``Controls.pause``."""
+        return bool(self._steps.run("pause", what, 1))
+
+    def resume(self, what: str) -> bool:
+        """See ``Controls.resume``."""
+        return bool(self._steps.run("pause", what, 0))
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """See ``Controls.dead_letters``."""
+        with translated_errors():
+            found: Any = self._client.zrevrange(f"{self._prefix}dead", 0, -1)
+        for at in range(0, len(found), _AT_ONCE):
+            yield from self._read(found[at : at + _AT_ONCE])
+
+    def dead_letter(self, delivery: DeliveryId) -> DeadLetter | None:
+        """See ``Controls.dead_letter``."""
+        return next(self._read([delivery.encode()]), None)
+
+    def revive(self, delivery: DeliveryId, *, fresh: bool = False) -> bool:
+        """See ``Controls.revive``."""
+        letter = self.dead_letter(delivery)
+        if letter is None:
+            return False
+        journal = None if fresh else journal_to_revive(letter.journal_text)
+        text = "" if journal is None else dump(journal)
+        is_paid = journal is not None and journal.needs_no_agent
+        return bool(self._steps.run("revive", delivery, text, int(is_paid)))
+
+    def discard(self, delivery: DeliveryId) -> bool:
+        """See ``Controls.discard``."""
+        return bool(self._steps.run("discard", delivery, milliseconds(TOMBSTONE)))
+
+    def _read(self, names: list[bytes]) -> Iterator[DeadLetter]:
+        with translated_errors():
+            reading = self._client.pipeline(transaction=False)
+            for name in names:
+                reading.hgetall(f"{self._prefix}delivery:{name.decode()}")
+            answers: Any = reading.execute()
+        for name, flat in zip(names, answers, strict=True):
+            facts = pairs(part for pair in flat.items() for part in pair)
+            if facts.get("state") == "dead":
+                yield DeadLetter(
+                    delivery=DeliveryId(name.decode()),
+                    entry=entry_of_facts(facts),
+                    cause=facts.get("cause", "unknown"),
+                    attempts=int(facts.get("attempts", 0)),
+                    put_at=instant(facts["put_at"]),
+                    died_at=instant(facts["died_at"]),
+                    journal_text=facts.get("journal", ""),
+                )

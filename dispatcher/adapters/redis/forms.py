@@ -1,0 +1,152 @@
+"""How entries, claims and outcomes are written in Redis, and read back."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from dispatcher.domain.delivery import (
+    NO_BLAME,
+    Claim,
+    Dead,
+    Entry,
+    Outcome,
+    Resting,
+    Settled,
+    line_class,
+)
+from dispatcher.domain.ids import (
+    NOTHING,
+    AgentId,
+    ConversationId,
+    DeliveryId,
+    MessageId,
+    NotificationId,
+    TaskId,
+)
+from dispatcher.domain.notification import Kind
+from dispatcher.domain.retry import GATEWAY_BLAME
+
+Facts = Mapping[str, str]
+
+
+def milliseconds(duration: timedelta) -> int:
+    """Write a duration."""
+    return round(duration / timedelta(milliseconds=1))
+
+
+def instant(ms: Any) -> datetime:  # noqa: ANN401 - Redis answers numbers in many types
+    """Read a time."""
+    return datetime.fromtimestamp(float(ms) / 1000, UTC)
+
+
+def pairs(flat: Iterable[bytes]) -> dict[str, str]:
+    """Read a flat list of names and values."""
+    texts = [part.decode() for part in flat]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def conversations(names: Iterable[bytes]) -> tuple[ConversationId, ...]:
+    """Read names of conversations."""
+    return tuple(ConversationId(name.decode()) for name in names)
+
+
+def creation_text(entry: Entry) -> str:
+    """Write a creation time so that text order is time order."""
+    return f"{entry.creation_time_ms:018.4f}"
+
+
+def entry_form(entry: Entry) -> dict[str, Any]:
+    """Write an entry for the script that puts it."""
+    return {
+        "d": entry.delivery,
+        "n": entry.notification,
+        "m": entry.message or NOTHING,
+        "a": entry.agent,
+        "t": entry.task or NOTHING,
+        "c": entry.conversation,
+        "k": entry.kind.value,
+        "l": line_class(entry.kind).value,
+        "at": str(entry.created_at_ms),
+        "cr": creation_text(entry),
+        "x": int(entry.is_carried),
+    }
+
+
+def entry_of_form(form: Mapping[str, Any]) -> Entry:
+    """Read an entry that was written by ``entry_form``."""
+    return entry_of_facts(
+        {
+            "notification": form["n"],
+            "message": form["m"],
+            "agent": form["a"],
+            "task": form["t"],
+            "kind": form["k"],
+            "created_at": form["at"],
+            "creation_time": form["cr"],
+            "carried": str(form["x"]),
+        }
+    )
+
+
+def entry_of_facts(facts: Facts) -> Entry:
+    """Read the entry out of a delivery's facts."""
+    message, task = facts["message"], facts["task"]
+    return Entry(
+        notification=NotificationId(facts["notification"]),
+        message=None if message == NOTHING else MessageId(message),
+        agent=AgentId(facts["agent"]),
+        task=None if task == NOTHING else TaskId(task),
+        kind=Kind(facts["kind"]),
+        created_at_ms=int(facts["created_at"]),
+        creation_time_ms=float(facts["creation_time"]),
+        is_carried=facts["carried"] == "1",
+    )
+
+
+def read_claim(
+    facts: Facts, *, conversation: ConversationId, delivery: DeliveryId, token: str, now: int,
+    key_user: str,
+) -> Claim:  # fmt: skip
+    """Read what the claiming script answered."""
+    return Claim(
+        conversation=conversation,
+        token=token,
+        delivery=delivery,
+        entry=entry_of_facts(facts),
+        attempts=int(facts.get("attempts", 0)),
+        waits=int(facts.get("waits", 0)),
+        unanswered=int(facts.get("unanswered", 0)),
+        looks=int(facts.get("looks", 0)),
+        strikes=int(facts.get("strikes", 0)),
+        put_at=instant(facts["put_at"]),
+        claimed_at=instant(now),
+        row_key_user=DeliveryId(key_user) if key_user else None,
+        journal_text=facts.get("journal", ""),
+    )
+
+
+def settle_form(outcome: Outcome, *, tombstone: timedelta, dead_limit: int) -> tuple[Any, ...]:
+    """Write an outcome as the arguments of the settling script."""
+    kind, word, delay, counter, sign, blame = (
+        "settled",
+        "",
+        timedelta(0),
+        "nothing",
+        "none",
+        NO_BLAME,
+    )
+    match outcome:
+        case Settled():
+            word = outcome.outcome
+        case Resting():
+            kind, word, delay = "resting", outcome.cause, outcome.delay
+            counter, sign, blame = outcome.spends.value, outcome.sign.value, outcome.blame
+        case Dead():
+            kind, word, sign = "dead", outcome.cause, outcome.sign.value
+    # A trial ask that ends unclear makes the circuit grow, whoever is blamed.
+    growth = GATEWAY_BLAME if blame is NO_BLAME else blame
+    return (
+        kind, word, milliseconds(delay), counter, milliseconds(tombstone), blame.party.value,
+        milliseconds(growth.wish), milliseconds(growth.first), milliseconds(growth.longest),
+        sign, dead_limit,
+    )  # fmt: skip

@@ -1,0 +1,155 @@
+-- What every step shares, part three: where a mailbox stands.
+
+local function head_of(conversation)
+    local pinned = redis.call("HGET", mailbox_key(conversation), "pinned")
+    if pinned then return pinned end
+    local first = redis.call("ZRANGE", mail_key(conversation), 0, 0)[1]
+    return first and string.sub(first, string.find(first, "|", 1, true) + 1)
+end
+
+-- Take a mailbox out of wherever it waits: the line or the rests.
+local function leave(conversation)
+    redis.call("ZREM", P .. "resting", conversation)
+    local mailbox = mailbox_key(conversation)
+    local found = redis.call("HMGET", mailbox, "line_class", "agent")
+    if not found[1] then return end
+    redis.call("HDEL", mailbox, "line_class")
+    if found[1] == "paid" then
+        redis.call("ZREM", P .. "paid", conversation)
+        return
+    end
+    local line, agent = P .. "line:" .. found[1], found[2]
+    redis.call("ZREM", line .. ":" .. agent, conversation)
+    local first = redis.call("ZRANGE", line .. ":" .. agent, 0, 0, "WITHSCORES")
+    if first[1] then
+        redis.call("ZADD", line, first[2], agent)
+    else
+        redis.call("ZREM", line, agent)
+    end
+end
+
+local function join(conversation, put_at)
+    local mailbox = mailbox_key(conversation)
+    local counts = redis.call("HMGET", mailbox, "n0", "n1", "n2", "n3", "agent")
+    local class = CLASSES - 1
+    for at = CLASSES, 1, -1 do
+        if (tonumber(counts[at]) or 0) > 0 then class = at - 1 end
+    end
+    local line = P .. "line:" .. class
+    redis.call("ZADD", line .. ":" .. counts[5], put_at, conversation)
+    redis.call("ZADD", line, redis.call("ZRANGE", line .. ":" .. counts[5], 0, 0, "WITHSCORES")[2],
+        counts[5])
+    redis.call("HSET", mailbox, "line_class", class)
+end
+
+-- Put an unclaimed mailbox where it belongs now: into a line, to rest, or away when empty. One that
+-- is paused stands nowhere. Returns true when it stands in a line.
+local function stand(conversation, now)
+    leave(conversation)
+    local mailbox = mailbox_key(conversation)
+    if redis.call("HEXISTS", mailbox, "token") == 1 then return false end
+    local head = head_of(conversation)
+    if not head then
+        redis.call("DEL", mailbox)
+        return false
+    end
+    local delivery = delivery_key(head)
+    local facts = redis.call("HMGET", delivery, "due", "put_at", "paid")
+    if facts[1] and tonumber(facts[1]) > now then
+        redis.call("HSET", delivery, "state", "resting")
+        redis.call("ZADD", P .. "resting", facts[1], conversation)
+        return false
+    end
+    redis.call("HSET", delivery, "state", "queued")
+    redis.call("HDEL", delivery, "due")
+    if facts[3] == "1" then
+        redis.call("ZADD", P .. "paid", facts[2], conversation)
+        redis.call("HSET", mailbox, "line_class", "paid")
+        return true
+    end
+    if is_paused("conversation:" .. conversation) then return false end
+    join(conversation, facts[2])
+    return true
+end
+
+-- Take one delivery out of its mailbox and out of the open ones.
+local function take_out(conversation, id)
+    local facts = redis.call("HMGET", delivery_key(id), "place", "class")
+    redis.call("ZREM", mail_key(conversation), facts[1])
+    redis.call("HINCRBY", mailbox_key(conversation), "n" .. facts[2], -1)
+    redis.call("ZREM", P .. "open", id)
+    if redis.call("HGET", mailbox_key(conversation), "pinned") == id then
+        redis.call("HDEL", mailbox_key(conversation), "pinned")
+    end
+end
+
+-- Put one delivery, whose facts are written, into its mailbox and among the open ones.
+local function take_in(id, now)
+    local facts = redis.call("HMGET", delivery_key(id), "conversation", "agent", "class", "place",
+        "created_at", "notification")
+    redis.call("HINCRBY", row_key(facts[6]), "open", 1)
+    redis.call("PERSIST", row_key(facts[6]))
+    redis.call("ZADD", mail_key(facts[1]), facts[5], facts[4])
+    redis.call("HSET", mailbox_key(facts[1]), "agent", facts[2])
+    redis.call("HINCRBY", mailbox_key(facts[1]), "n" .. facts[3], 1)
+    redis.call("ZADD", P .. "open", now, id)
+    return stand(facts[1], now)
+end
+
+-- Forget a delivery; its row and its story are kept for a while, the row only when nothing of it
+-- is open any more.
+local function bury(id, row, tombstone_ms)
+    redis.call("DEL", delivery_key(id))
+    redis.call("PEXPIRE", story_key(id), tombstone_ms)
+    if tonumber(redis.call("HGET", row, "open") or 0) <= 0 then
+        redis.call("PEXPIRE", row, tombstone_ms)
+    end
+end
+
+-- End the claim on a mailbox and let the mailbox stand where it belongs.
+local function release(conversation, now)
+    local mailbox = mailbox_key(conversation)
+    local found = redis.call("HMGET", mailbox, "token", "agent")
+    redis.call("DEL", P .. "handed:" .. found[1])
+    redis.call("HDEL", mailbox, "token", "delivery", "worker", "claimed_at")
+    redis.call("ZREM", P .. "claims", conversation)
+    redis.call("SREM", P .. "claims:" .. found[2], conversation)
+    if is_trial(found[1]) then redis.call("HDEL", P .. "circuit", "trial") end
+    return stand(conversation, now)
+end
+
+-- The first conversations in line that may be claimed now, at most `most`: those that need no agent
+-- first, then by class and age.
+local function eligible(most, agent_cap, now)
+    if most <= 0 or redis.call("EXISTS", P .. "stop") == 1 then return {} end
+    local found = redis.call("ZRANGE", P .. "paid", 0, most - 1)
+    most = math.min(most, #found + gate())
+    for class = 0, CLASSES - 1 do
+        local line = P .. "line:" .. class
+        for _, agent in ipairs(redis.call("ZRANGE", line, 0, -1)) do
+            if #found >= most then return found end
+            local room = math.min(room_of(agent, agent_cap, now), most - #found)
+            if room > 0 then
+                local waiting = redis.call("ZRANGE", line .. ":" .. agent, 0, room - 1)
+                for _, conversation in ipairs(waiting) do found[#found + 1] = conversation end
+            end
+        end
+    end
+    return found
+end
+
+-- Why a mailbox is not claimed: held, resting, paused, or what keeps it in the line.
+local function reason_of(conversation, agent_cap, now)
+    local found = redis.call("HMGET", mailbox_key(conversation), "agent", "token", "line_class")
+    if not found[1] then return "empty" end
+    if found[2] then return "held" end
+    if not found[3] then
+        local rests = redis.call("ZSCORE", P .. "resting", conversation)
+        return rests and "resting" or "paused"
+    end
+    if found[3] == "paid" then return "waiting" end
+    local open, closed = gate()
+    if open <= 0 then return closed end
+    local room, why = room_of(found[1], agent_cap, now)
+    return room <= 0 and why or "waiting"
+end

@@ -1,0 +1,117 @@
+"""Compares what the backend lists with what the store holds, and repairs what does not fit."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dispatcher.domain.delivery import Entry, entry_of
+from dispatcher.domain.errors import (
+    BackendError,
+    CredentialsRejected,
+    CredentialsSuspected,
+    DeploymentOff,
+)
+from dispatcher.flows.mark import mark_unclaimed
+from dispatcher.flows.poll import MOST_ROWS
+from dispatcher.ports import Backend, Bell, Books, Holding, Mailboxes, Tally
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """What an audit found.
+
+    Attributes:
+        listed: Rows that the backend sent.
+        unaccounted: Rows that nobody will deal with unless a person does.
+        repaired: Repairs by kind: put, marked, righted.
+    """
+
+    listed: int
+    unaccounted: int
+    repaired: Counter[str]
+
+
+def audit_once(
+    *,
+    backend: Backend,
+    mailboxes: Mailboxes,
+    books: Books,
+    bell: Bell,
+    tally: Tally,
+    term: int = 0,
+) -> Audited:
+    """Audit once: listed rows that nobody holds are put, those that are over are marked again.
+
+    Raises:
+        BackendError: The rows could not be listed.
+        LeadLost: Another runtime leads by now.
+        StoreError: Redis is away.
+    """
+    repaired: Counter[str] = Counter()
+    lost = finish_marks(backend=backend, mailboxes=mailboxes, books=books, bell=bell)
+    page = backend.list_undelivered(limit=MOST_ROWS)
+    entries = [entry_of(row) for row in page.rows]
+    audit = books.audit(entries, term=term)
+    repaired["righted"] = audit.righted
+    by_holding = _sorted_out(entries, audit.holdings)
+    put = mailboxes.put(by_holding[Holding.UNKNOWN], term=term)
+    bell.ring(put.to_ring)
+    repaired["put"] = put.added
+    over = [*by_holding[Holding.SETTLED], *by_holding[Holding.DEAD]]
+    for entry in over:
+        if _marked_again(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell):
+            repaired["marked"] += 1
+        else:
+            lost += 1
+    unaccounted = len(page.malformed) + lost
+    tally.audited(unaccounted=unaccounted, repaired=repaired)
+    if unaccounted or repaired.total():
+        _log.warning(
+            "the audit of %d listed notifications: %d put, %d marked again, %d mailboxes set "
+            "right, %d are nobody's",
+            page.listed,
+            repaired["put"],
+            repaired["marked"],
+            repaired["righted"],
+            unaccounted,
+            extra={"action": "audit"},
+        )
+    return Audited(listed=page.listed, unaccounted=unaccounted, repaired=repaired)
+
+
+def finish_marks(*, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bell) -> int:
+    """Finish markings that a crash cut off; return how many could not be finished."""
+    return sum(
+        not _marked_again(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell)
+        for entry in books.begun_marks()
+    )
+
+
+def _sorted_out(
+    entries: Sequence[Entry], holdings: Sequence[Holding]
+) -> dict[Holding, list[Entry]]:
+    found: dict[Holding, list[Entry]] = {holding: [] for holding in Holding}
+    for entry, holding in zip(entries, holdings, strict=True):
+        found[holding].append(entry)
+    return found
+
+
+def _marked_again(
+    entry: Entry, *, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bell
+) -> bool:
+    """Mark a row; a refusal is told and counted, a backend that is away ends the audit."""
+    try:
+        mark_unclaimed(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell)
+    except (CredentialsRejected, CredentialsSuspected, DeploymentOff):
+        raise
+    except BackendError as error:
+        _log.warning(
+            "a notification that is over cannot be marked: %s",
+            error,
+            extra={"action": "audit", "notification": entry.notification},
+        )
+        return False
+    return True

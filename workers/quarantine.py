@@ -1,0 +1,104 @@
+"""Runs one suspect delivery in a process of its own, so that it takes no other turn with it.
+
+A delivery is suspect when workers died or froze while they held it, twice. Most of these died of
+something else, so the third time it gets a child process. Only the death of that child, while its
+parent lives, proves that the delivery is the cause.
+"""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Final
+
+from dispatcher.adapters.logs import set_up_logs
+from dispatcher.domain.delivery import Claim
+from dispatcher.domain.ids import ConversationId
+from dispatcher.flows.deliver import work_on
+from dispatcher.ports import Hold
+from dispatcher.settings import load_settings
+from dispatcher.wiring import wire
+from workers.desk import make_desk, make_renewer
+
+_AT_ONCE: Final = 2
+_THREADS: Final = 4
+
+_log = logging.getLogger(__name__)
+
+
+class ProcessQuarantine:
+    """See ``dispatcher.ports.Quarantine``; few run at once, the others wait with their claims."""
+
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+
+    def run(self, claim: Claim, *, hold: Hold) -> bool:
+        """See ``Quarantine.run``."""
+        with self._places:
+            hold.check()
+            child = subprocess.Popen(
+                [sys.executable, "-m", "workers.quarantine"], stdin=subprocess.PIPE, text=True
+            )
+            ended_by_us = threading.Event()
+
+            def end() -> None:
+                ended_by_us.set()
+                child.terminate()
+
+            _log.warning(
+                "its workers died %d times: it runs alone, in process %d",
+                claim.strikes,
+                child.pid,
+                extra={"action": "quarantine", "notification": claim.entry.notification},
+            )
+            with hold.on_loss(end):
+                _hand_over(child, claim)
+                code = child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
+            return code >= 0 or ended_by_us.is_set()
+
+
+def _hand_over(child: subprocess.Popen[str], claim: Claim) -> None:
+    if child.stdin is None:
+        return
+    try:
+        child.stdin.write(json.dumps({"hint": claim.conversation, "token": claim.token}) + "\n")
+        child.stdin.flush()
+    except BrokenPipeError:
+        # It is dead already; waiting for it tells how.
+        _log.info("the process ended before it began", extra={"action": "quarantine"})
+
+
+def main() -> int:
+    """Run the delivery whose claim stands on the standard input; return the exit code."""
+    given = json.loads(sys.stdin.readline() or "{}")
+    if not given:
+        return 0
+    settings = load_settings()
+    set_up_logs(level=settings.log_level, process="quarantine", stream=sys.stderr)
+    parts = wire(settings, threads=_THREADS)
+    renewer = make_renewer(parts)
+    signal.signal(signal.SIGTERM, lambda *_: renewer.cancel_all())
+    # The parent keeps the pipe open while it lives, and nobody else does.
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    renewer.start()
+    since = parts.clock.monotonic()
+    claim = parts.mailboxes.claim_as(given["token"], ConversationId(given["hint"]))
+    if isinstance(claim, Claim):
+        work_on(claim, since=since, desk=make_desk(parts, renewer, quarantine=None))
+    renewer.stop()
+    parts.close()
+    return 0
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
