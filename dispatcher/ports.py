@@ -21,6 +21,7 @@ from dispatcher.domain.ids import (
 from dispatcher.domain.journal import Journal
 from dispatcher.domain.notification import Context, Notification, Page
 from dispatcher.domain.reply import Reply
+from dispatcher.domain.story import Record
 from dispatcher.domain.tools import Tool, ToolResult
 from dispatcher.domain.world import World
 
@@ -360,6 +361,14 @@ class Controls(Protocol):
 
     def discard(self, delivery: DeliveryId) -> bool:
         """Forget a dead letter; False when it is none."""
+        ...
+
+
+class Records(Protocol):
+    """What the store knows of single deliveries."""
+
+    def find(self, name: str) -> tuple[Record, ...]:
+        """Find the deliveries of a notification, message or conversation, or one by its name."""
         ...
 
 

@@ -21,7 +21,9 @@ from dispatcher.adapters.gateway import OpenClawGateway
 from dispatcher.adapters.metrics import PrometheusTally
 from dispatcher.adapters.redis.books import RedisBooks
 from dispatcher.adapters.redis.connection import connect
+from dispatcher.adapters.redis.controls import RedisControls
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
+from dispatcher.adapters.redis.records import RedisRecords
 from dispatcher.domain.ids import AccountId
 from dispatcher.domain.retry import Bounds
 from dispatcher.settings import Settings
@@ -51,6 +53,8 @@ class Parts:
     redis: redis.Redis
     mailboxes: RedisMailboxes
     books: RedisBooks
+    controls: RedisControls
+    records: RedisRecords
     broker: RingBroker
     bell: DramatiqBell
     backend: ConvexBackend
@@ -115,6 +119,8 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         redis=client,
         mailboxes=mailboxes,
         books=RedisBooks(client, mailboxes.steps),
+        controls=RedisControls(client, mailboxes.steps),
+        records=RedisRecords(client, mailboxes.steps),
         broker=broker,
         bell=DramatiqBell(broker),
         backend=backend,

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from functools import wraps
 from typing import NoReturn, ParamSpec
@@ -10,9 +11,10 @@ from typing import NoReturn, ParamSpec
 import click
 
 from dispatcher.adapters.logs import set_up_logs
-from dispatcher.domain.errors import SettingsInvalid, StoreUnusable
+from dispatcher.domain.errors import SettingsInvalid, StoreUnavailable, StoreUnusable
 from dispatcher.domain.redact import redact
 from dispatcher.settings import Settings, load_settings, misspelt_names
+from dispatcher.wiring import Parts, wire
 
 Params = ParamSpec("Params")
 
@@ -47,6 +49,17 @@ def read_settings(process: str) -> Settings:
     return settings
 
 
+@contextmanager
+def operator_parts() -> Iterator[Parts]:
+    """Give the parts to a verb that looks into the store or changes something there."""
+    parts = wire(read_settings("operator"), threads=1)
+    try:
+        parts.mailboxes.open()
+        yield parts
+    finally:
+        parts.close()
+
+
 def without_tracebacks(command: Callable[Params, int]) -> Callable[Params, None]:
     """Turn a command's result into the exit code, and known failures into one line."""
 
@@ -56,6 +69,8 @@ def without_tracebacks(command: Callable[Params, int]) -> Callable[Params, None]
             code = command(*args, **kwargs)
         except StoreUnusable as error:
             complain(str(error), Exit.UNAVAILABLE)
+        except StoreUnavailable as error:
+            complain(f"{error}. Is REDIS_URL right, and does it run?", Exit.UNAVAILABLE)
         sys.exit(code)
 
     return run

@@ -45,6 +45,12 @@ class Leadership:
         self._term: int | None = None
         self._good_until = 0.0
         self._was_told = False
+        self._trouble: str | None = None
+
+    def trouble(self) -> str | None:
+        """Say why the store did not tell lately who leads, or None."""
+        with self._lock:
+            return self._trouble
 
     def term(self) -> int | None:
         """Return the term while this process leads for certain, else None."""
@@ -63,8 +69,14 @@ class Leadership:
             StoreError: Redis is away; the term runs out by itself.
         """
         sent = self._clock.monotonic()
-        term = self._lead.take()
+        try:
+            term = self._lead.take()
+        except StoreError as error:
+            with self._lock:
+                self._trouble = str(error)
+            raise
         with self._lock:
+            self._trouble = None
             before, self._term = self._term, term
             self._good_until = sent + (LEASE - _MARGIN).total_seconds()
         if term != before or not self._was_told:

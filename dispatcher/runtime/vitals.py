@@ -77,10 +77,7 @@ class Vitals:
 
     def _problems(self, stats: Stats | None) -> tuple[str, ...]:
         found = [f"The loop {name} makes no progress." for name in self.stuck()]
-        if stats is None:
-            found.append("Redis cannot be reached.")
-        elif not self._leadership.is_known():
-            found.append("It is not known yet which runtime leads.")
+        found += self._store_problems(stats)
         with self._lock:
             if self._credentials is not None:
                 found.append(f"Convex rejects the credentials: {self._credentials}")
@@ -95,6 +92,14 @@ class Vitals:
                 found.append(f"Gateway: {self._gateway.problem}")
             found += _troubles(self._world)
         return tuple(found)
+
+    def _store_problems(self, stats: Stats | None) -> list[str]:
+        trouble = self._leadership.trouble()
+        if stats is None:
+            return ["Redis cannot be reached."]
+        if trouble is not None:
+            return [f"Redis can be read but not written to ({trouble})."]
+        return [] if self._leadership.is_known() else ["It is not known yet which runtime leads."]
 
     def _resting_agents(self) -> list[str]:
         with self._lock:

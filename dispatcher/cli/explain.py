@@ -1,0 +1,87 @@
+"""`dispatcher explain ID`: the whole story of a notification, delivery or dead letter."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import click
+
+from dispatcher.cli.common import Exit, operator_parts, without_tracebacks
+from dispatcher.domain.story import Record, next_step, sentence, whereabouts
+from dispatcher.flows.explain import Explanation
+from dispatcher.flows.explain import explain as look_up
+
+
+@click.command(short_help="Tell the story of a notification.")
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@without_tracebacks
+def explain(name: str, *, as_json: bool) -> int:
+    """Tell the whole story of a notification: what happened, where it is, what happens next.
+
+    ID is the id of a notification, of its message, of a delivery (NOTIFICATION:MESSAGE) or of a
+    conversation (AGENT:TASK). Times are in UTC. Ends with exit code 1 when nothing is known.
+    """
+    with operator_parts() as parts:
+        found = look_up(
+            name, records=parts.records, mailboxes=parts.mailboxes, backend=parts.backend
+        )
+    if as_json:
+        click.echo(json.dumps(_as_json(found), indent=2))
+    else:
+        click.echo("\n".join(_as_text(found)))
+    return Exit.OK if found.records else Exit.FAILED
+
+
+def _as_text(found: Explanation) -> Iterable[str]:
+    for record in found.records:
+        yield from _record_text(record, found)
+        yield ""
+    if not found.records:
+        yield f"Nothing is known here of {found.name}."
+        yield "A listed notification gets here with the next poll; settled ones are remembered"
+        yield "for 24 hours after they were last listed."
+    if found.backend:
+        yield found.backend
+
+
+def _record_text(record: Record, found: Explanation) -> Iterable[str]:
+    yield f"Delivery {record.delivery}"
+    entry = record.entry
+    if entry is not None:
+        yield f"  {entry.kind.value} for agent {entry.agent}, task {entry.task or 'none'}"
+    for event in record.events:
+        yield f"  {event.at:%Y-%m-%d %H:%M:%S}.{event.at.microsecond // 1000:03}  {sentence(event)}"
+    yield f"  Now:  {whereabouts(record)}"
+    yield f"  Next: {next_step(record, found.world)}"
+
+
+def _as_json(found: Explanation) -> dict[str, Any]:
+    return {
+        "id": found.name,
+        "backend": found.backend,
+        "deliveries": [
+            {
+                "delivery": record.delivery,
+                "state": record.state.value if record.state else "over",
+                "reason": record.reason.value if record.reason else None,
+                "cause": record.cause or None,
+                "attempts": record.attempts,
+                "strikes": record.strikes,
+                "due": _ms(record.due),
+                "worker": record.worker or None,
+                "now": whereabouts(record),
+                "next": next_step(record, found.world),
+                "events": [
+                    {"at": _ms(event.at), "step": event.word, "text": sentence(event)}
+                    for event in record.events
+                ],
+            }
+            for record in found.records
+        ],
+    }
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
