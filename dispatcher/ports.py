@@ -356,6 +356,9 @@ class Controls(Protocol):
 
         Returns:
             False when it is no dead letter.
+
+        Raises:
+            JournalUnreadable: A newer program wrote its journal; only a fresh start is possible.
         """
         ...
 

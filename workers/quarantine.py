@@ -66,7 +66,9 @@ def _hand_over(child: subprocess.Popen[str], claim: Claim) -> None:
     if child.stdin is None:
         return
     try:
-        child.stdin.write(json.dumps({"hint": claim.conversation, "token": claim.token}) + "\n")
+        child.stdin.write(
+            json.dumps({"conversation": claim.conversation, "token": claim.token}) + "\n"
+        )
         child.stdin.flush()
     except BrokenPipeError:
         # It is dead already; waiting for it tells how.
@@ -87,7 +89,7 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     renewer.start()
     since = parts.clock.monotonic()
-    claim = parts.mailboxes.claim_as(given["token"], ConversationId(given["hint"]))
+    claim = parts.mailboxes.take_over(ConversationId(given["conversation"]), given["token"])
     if isinstance(claim, Claim):
         work_on(claim, since=since, desk=make_desk(parts, renewer, quarantine=None))
     renewer.stop()

@@ -60,7 +60,10 @@ def show(delivery: str, *, as_json: bool) -> int:
 def revive(deliveries: tuple[str, ...], *, fresh: bool) -> int:
     """Try dead letters again, with fresh attempts; what their agents answered already is kept."""
     with operator_parts() as parts:
-        return _for_each(deliveries, "revived", partial(parts.controls.revive, fresh=fresh))
+        try:
+            return _for_each(deliveries, "revived", partial(parts.controls.revive, fresh=fresh))
+        except JournalUnreadable as error:
+            complain(f"{error}. Upgrade this one, or start over with --fresh.", Exit.FAILED)
 
 
 @dead_letters.command()

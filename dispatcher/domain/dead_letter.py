@@ -32,11 +32,16 @@ def journal_to_revive(text: str) -> Journal | None:
     """Give the journal with which a dead letter goes on: its answers and tool results are kept.
 
     Returns:
-        None when it has to start over: nothing is kept, or it cannot be read.
+        None when it has to start over: nothing is kept, or it is broken.
+
+    Raises:
+        JournalUnreadable: A newer program wrote it and can go on with it.
     """
     try:
         journal = load(text)
-    except JournalUnreadable:
+    except JournalUnreadable as error:
+        if error.is_newer:
+            raise
         return None
     if journal.session_key is None:
         return None

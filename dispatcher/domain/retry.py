@@ -93,7 +93,7 @@ FUSE_DEATHS: Final = 2
 GATEWAY_BLAME: Final = Blame(
     party=Blamed.GATEWAY, first=timedelta(seconds=1), longest=timedelta(seconds=30)
 )
-_AGENT_BLAME: Final = Blame(
+AGENT_BLAME: Final = Blame(
     party=Blamed.AGENT, first=timedelta(minutes=1), longest=timedelta(minutes=30)
 )
 _BACKEND_BLAME: Final = Blame(
@@ -113,7 +113,7 @@ _SIGNS: Final = {
     Cause.ASK_TIMED_OUT: Sign.UNCLEAR,
     Cause.ASK_LOST: Sign.UNCLEAR,
 }
-_AFTER_A_BREAK: Final = timedelta(seconds=10)
+AFTER_A_BREAK: Final = timedelta(seconds=10)
 _WORLD_FIRST: Final = timedelta(seconds=2)
 _WORLD_LONGEST: Final = timedelta(seconds=30)
 _SUSPICION: Final = timedelta(seconds=20)
@@ -187,7 +187,7 @@ def attempt_spent(cause: Cause, claim: Claim, bounds: Bounds) -> Outcome:
     delay = backoff(claim.attempt_no, bounds)
     if cause is Cause.ASK_LOST:
         # A gateway that crashed runs the interrupted turn again by itself soon after its start.
-        delay = max(delay, _AFTER_A_BREAK)
+        delay = max(delay, AFTER_A_BREAK)
     return Resting(delay=delay, cause=cause, spends=Spent.ATTEMPT, sign=sign)
 
 
@@ -217,7 +217,7 @@ def _blaming(cause: Cause, blame: Blame) -> Resting:
 
 def _agent_rest(error: errors.DispatcherError, claim: Claim, bounds: Bounds) -> Outcome:
     wish = getattr(error, "rest", None) or timedelta(0)
-    blame = replace(_AGENT_BLAME, wish=wish)
+    blame = replace(AGENT_BLAME, wish=wish)
     if getattr(error, "is_throttled", False):
         blame = replace(blame, first=bounds.backoff_base, longest=bounds.backoff_max)
     if claim.claimed_at - claim.put_at < _PATIENCE_WITH_AN_AGENT:

@@ -89,11 +89,18 @@ def read_arguments(call: ToolCall, tool: Tool) -> dict[str, Any]:
 
 def result_of(call: ToolCall, content: Mapping[str, Any]) -> ToolResult:
     """Write a result as JSON text that names its tool and stays within the limit."""
-    text = json.dumps({"tool": call.name} | dict(content), ensure_ascii=False)
-    if len(text) > RESULT_LIMIT:
-        cut = {"tool": call.name, "success": True, "cut": True, "text": text[: RESULT_LIMIT // 2]}
-        text = json.dumps(cut, ensure_ascii=False)
+    text = _json({"tool": call.name} | dict(content))
+    whole, kept = text, RESULT_LIMIT
+    while len(text) > RESULT_LIMIT:
+        kept //= 2
+        success = content.get("success", False)
+        cut = {"tool": call.name, "success": success, "cut": True, "text": whole[:kept]}
+        text = _json(cut)
     return ToolResult(call_id=call.call_id, name=call.name, text=text)
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False)
 
 
 def refusal_of(call: ToolCall, error: str) -> ToolResult:

@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatcher.domain.delivery import Entry, entry_of
-from dispatcher.domain.errors import (
-    BackendError,
-    CredentialsRejected,
-    CredentialsSuspected,
-    DeploymentOff,
-)
-from dispatcher.flows.mark import mark_unclaimed
+from dispatcher.domain.errors import BackendError
+from dispatcher.flows.mark import REFUSALS, finish_mark, mark_unclaimed
 from dispatcher.flows.poll import MOST_ROWS
 from dispatcher.ports import Backend, Bell, Books, Holding, Mailboxes, Tally
 
@@ -46,7 +41,7 @@ def audit_once(
     """Audit once: listed rows that nobody holds are put, those that are over are marked again.
 
     Raises:
-        BackendError: The rows could not be listed.
+        BackendError: The backend is away or rejects us; the next audit begins anew.
         LeadLost: Another runtime leads by now.
         StoreError: Redis is away.
     """
@@ -62,10 +57,13 @@ def audit_once(
     repaired["put"] = put.added
     over = [*by_holding[Holding.SETTLED], *by_holding[Holding.DEAD]]
     for entry in over:
-        if _marked_again(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell):
-            repaired["marked"] += 1
-        else:
+        try:
+            repaired["marked"] += mark_unclaimed(
+                entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell
+            )
+        except REFUSALS as error:
             lost += 1
+            _tell_refusal(entry, error)
     unaccounted = len(page.malformed) + lost
     tally.audited(unaccounted=unaccounted, repaired=repaired)
     if unaccounted or repaired.total():
@@ -83,11 +81,19 @@ def audit_once(
 
 
 def finish_marks(*, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bell) -> int:
-    """Finish markings that a crash cut off; return how many could not be finished."""
-    return sum(
-        not _marked_again(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell)
-        for entry in books.begun_marks()
-    )
+    """Finish markings that a crash cut off; return how many the backend refuses.
+
+    Raises:
+        BackendError: The backend is away or rejects us.
+    """
+    refused = 0
+    for entry in books.begun_marks():
+        try:
+            finish_mark(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell)
+        except REFUSALS as error:
+            refused += 1
+            _tell_refusal(entry, error)
+    return refused
 
 
 def _sorted_out(
@@ -99,19 +105,9 @@ def _sorted_out(
     return found
 
 
-def _marked_again(
-    entry: Entry, *, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bell
-) -> bool:
-    """Mark a row; a refusal is told and counted, a backend that is away ends the audit."""
-    try:
-        mark_unclaimed(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell)
-    except (CredentialsRejected, CredentialsSuspected, DeploymentOff):
-        raise
-    except BackendError as error:
-        _log.warning(
-            "a notification that is over cannot be marked: %s",
-            error,
-            extra={"action": "audit", "notification": entry.notification},
-        )
-        return False
-    return True
+def _tell_refusal(entry: Entry, error: BackendError) -> None:
+    _log.warning(
+        "a notification that is over cannot be marked: %s",
+        error,
+        extra={"action": "audit", "notification": entry.notification},
+    )

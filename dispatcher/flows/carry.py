@@ -7,13 +7,7 @@ list, and run from the store alone once their agents are back.
 
 import logging
 
-from dispatcher.domain.errors import (
-    BackendError,
-    CredentialsRejected,
-    CredentialsSuspected,
-    DeploymentOff,
-)
-from dispatcher.flows.mark import mark_unclaimed
+from dispatcher.flows.mark import REFUSALS, mark_unclaimed
 from dispatcher.ports import Backend, Bell, Books, Mailboxes
 
 ROOM = 100
@@ -35,9 +29,7 @@ def make_room(*, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bel
             done = mark_unclaimed(
                 entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell
             )
-        except (CredentialsRejected, CredentialsSuspected, DeploymentOff):
-            raise
-        except BackendError as error:
+        except REFUSALS as error:
             _log.warning(
                 "a notification stays listed although it only waits: %s",
                 error,

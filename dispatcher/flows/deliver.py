@@ -20,6 +20,7 @@ from dispatcher.domain.delivery import (
 )
 from dispatcher.domain.errors import (
     DispatcherError,
+    JournalUnreadable,
     LeaseLost,
     StoreError,
 )
@@ -109,7 +110,11 @@ def _isolated(attempt: Attempt) -> Outcome | None:
     ):
         return None
     attempt.hold.check()
-    attempt.journal = load(attempt.desk.mailboxes.read_journal(attempt.claim))
+    try:
+        attempt.journal = load(attempt.desk.mailboxes.read_journal(attempt.claim))
+    except JournalUnreadable:
+        attempt.journal = Journal()
+    attempt.has_begun = True
     _log.error(
         "the delivery kills every process that runs it",
         extra=attempt.fields("quarantine"),

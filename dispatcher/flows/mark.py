@@ -16,11 +16,20 @@ claim, a note in the store's books.
 import logging
 
 from dispatcher.domain.delivery import Entry, entry_of
-from dispatcher.domain.errors import BackendRedacted, RowGone
+from dispatcher.domain.errors import (
+    BackendGarbled,
+    BackendMisused,
+    BackendRedacted,
+    BackendRefused,
+    RowGone,
+)
 from dispatcher.domain.journal import Stage
 from dispatcher.domain.notification import Context, Kind
 from dispatcher.flows.desk import Attempt
 from dispatcher.ports import Backend, Bell, Books, Mailboxes
+
+REFUSALS = (BackendRefused, BackendRedacted, BackendMisused, BackendGarbled)
+"""A mark that ends in one of these is refused; other errors mean that the backend is away."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +76,17 @@ def mark_unclaimed(
     _mark_and_read(entry, backend=backend, mailboxes=mailboxes, bell=bell, is_newest=True)
     books.end_mark(entry.notification)
     return True
+
+
+def finish_mark(
+    entry: Entry, *, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bell
+) -> None:
+    """Finish a marking that was begun without a claim and cut off; see ``mark_unclaimed``."""
+    if mark_unclaimed(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell):
+        return
+    # A newer message is known by now: if the mark was committed, that one runs in spite of it.
+    _mark_and_read(entry, backend=backend, mailboxes=mailboxes, bell=bell, is_newest=False)
+    books.end_mark(entry.notification)
 
 
 def _mark_and_read(

@@ -90,6 +90,7 @@ def _after_unknown(
     attempt: Attempt, context: Context, call: ToolCall, tools: Mapping[str, Tool]
 ) -> ToolResult:
     """Deal with a call that an earlier attempt began and of which nobody knows the end."""
+    attempt.hold.check()
     try:
         if _is_repeatable(call, tools):
             return _run(attempt, context, call, tools)

@@ -120,11 +120,7 @@ def _ask_on(attempt: Attempt, context: Context) -> Reply:
         results=journal.results,
         tools=() if is_last else offered(context),
     )
-    reply = _exchange(attempt, asking, request)
-    if is_last and reply.tool_calls:
-        reply = replace(reply, tool_calls=())
-        _store(attempt, attempt.journal.evolve(reply=reply))
-    return reply
+    return _exchange(attempt, asking, request)
 
 
 def _request(attempt: Attempt, context: Context, asking: Journal, *, text: str) -> Ask:
@@ -154,6 +150,9 @@ def _exchange(attempt: Attempt, asking: Journal, request: Ask) -> Reply:
         # Not taken: the next ask is no repetition.
         attempt.write(asking.evolve(asks=before.asks))
         raise
+    if not request.tools:
+        # After the last round nothing is run any more, whatever the agent would like.
+        reply = replace(reply, tool_calls=())
     # The last words of an agent may stand beside its last calls.
     said = reply.text or before.said
     if not reply.tool_calls and not reply.text and said:

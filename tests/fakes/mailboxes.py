@@ -94,7 +94,7 @@ class FakeMailboxes:
     def rebind(self, claim: Claim, notification: Notification) -> Claim:
         self._diary.note("rebind")
         head = self._held()
-        entry = entry_of(notification, is_carried=claim.entry.is_carried)
+        entry = entry_of(notification, is_carried=True)
         key_user = entry.delivery if head.row_key_user == claim.delivery else head.row_key_user
         self.head = head.evolve(delivery=entry.delivery, entry=entry, row_key_user=key_user)
         self.newest_ms = max(self.newest_ms, entry.created_at_ms)

@@ -6,12 +6,15 @@ from typing import Any
 
 from dispatcher.domain.delivery import (
     NO_BLAME,
+    Blame,
     Claim,
     Dead,
     Entry,
     Outcome,
     Resting,
     Settled,
+    Sign,
+    Spent,
     line_class,
 )
 from dispatcher.domain.ids import (
@@ -125,28 +128,25 @@ def read_claim(
     )
 
 
+def growth_of(blame: Blame) -> tuple[int, int]:
+    """Write how long somebody is left alone at first, and at most."""
+    return milliseconds(blame.first), milliseconds(blame.longest)
+
+
 def settle_form(outcome: Outcome, *, tombstone: timedelta, dead_limit: int) -> tuple[Any, ...]:
     """Write an outcome as the arguments of the settling script."""
-    kind, word, delay, counter, sign, blame = (
-        "settled",
-        "",
-        timedelta(0),
-        "nothing",
-        "none",
-        NO_BLAME,
-    )
+    kind, word = "settled", ""
+    delay, counter, sign, blame = timedelta(0), Spent.NOTHING, Sign.NONE, NO_BLAME
     match outcome:
         case Settled():
             word = outcome.outcome
         case Resting():
-            kind, word, delay = "resting", outcome.cause, outcome.delay
-            counter, sign, blame = outcome.spends.value, outcome.sign.value, outcome.blame
+            kind, word, delay, counter = "resting", outcome.cause, outcome.delay, outcome.spends
+            sign, blame = outcome.sign, outcome.blame
         case Dead():
-            kind, word, sign = "dead", outcome.cause, outcome.sign.value
-    # A trial ask that ends unclear makes the circuit grow, whoever is blamed.
-    growth = GATEWAY_BLAME if blame is NO_BLAME else blame
+            kind, word, sign = "dead", outcome.cause, outcome.sign
     return (
-        kind, word, milliseconds(delay), counter, milliseconds(tombstone), blame.party.value,
-        milliseconds(growth.wish), milliseconds(growth.first), milliseconds(growth.longest),
-        sign, dead_limit,
+        kind, word, milliseconds(delay), counter.value, milliseconds(tombstone), blame.party.value,
+        milliseconds(blame.wish), *growth_of(blame), sign.value, dead_limit,
+        *growth_of(GATEWAY_BLAME),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from dispatcher.adapters.redis.forms import (
     conversations,
     creation_text,
     entry_form,
+    growth_of,
     instant,
     milliseconds,
     pairs,
@@ -25,7 +26,13 @@ from dispatcher.domain.errors import LeadLost, LeaseLost, StoreUnusable
 from dispatcher.domain.ids import NOTHING, AccountId, AgentId, ConversationId, DeliveryId
 from dispatcher.domain.journal import Journal, Stage, dump
 from dispatcher.domain.notification import Notification
-from dispatcher.domain.retry import FUSE_DEATHS, FUSE_WINDOW, GATEWAY_BLAME
+from dispatcher.domain.retry import (
+    AFTER_A_BREAK,
+    AGENT_BLAME,
+    FUSE_DEATHS,
+    FUSE_WINDOW,
+    GATEWAY_BLAME,
+)
 from dispatcher.domain.world import AgentRest, Circuit, CircuitState, World
 from dispatcher.ports import Done, Put, Stats, Swept
 
@@ -36,7 +43,6 @@ TOMBSTONE: Final = timedelta(hours=24)
 RING_WAIT: Final = timedelta(seconds=3)
 RING_WAIT_MAX: Final = timedelta(seconds=60)
 _SWEPT_AT_ONCE: Final = 500
-_GROWTH: Final = (milliseconds(GATEWAY_BLAME.first), milliseconds(GATEWAY_BLAME.longest))
 
 
 class RedisMailboxes:
@@ -88,11 +94,18 @@ class RedisMailboxes:
 
     def claim(self, hint: ConversationId) -> Claim | NotClaimed:
         """See ``Mailboxes.claim``."""
-        return self.claim_as(secrets.token_hex(12), hint)
+        return self._claim(secrets.token_hex(12), hint)
 
-    def claim_as(self, token: str, hint: ConversationId) -> Claim | NotClaimed:
-        """Claim with a token of the caller's; one that holds a mailbox gets the same again."""
-        found, *rest = self.steps.run("claim", hint, token, self._lease_ms, self._worker)
+    def take_over(self, conversation: ConversationId, token: str) -> Claim | NotClaimed:
+        """Get the claim that a token holds on a conversation, for another process of the holder."""
+        return self._claim(token, conversation, only_held=True)
+
+    def _claim(
+        self, token: str, hint: ConversationId, *, only_held: bool = False
+    ) -> Claim | NotClaimed:
+        found, *rest = self.steps.run(
+            "claim", hint, token, self._lease_ms, self._worker, int(only_held)
+        )
         if found != b"claimed":
             return NotClaimed(found.decode())
         conversation, delivery, now, key_user, *fields = rest
@@ -141,7 +154,7 @@ class RedisMailboxes:
 
     def rebind(self, claim: Claim, notification: Notification) -> Claim:
         """See ``Mailboxes.rebind``."""
-        entry = entry_of(notification, is_carried=claim.entry.is_carried)
+        entry = entry_of(notification, is_carried=True)
         done = self.steps.run(
             "rebind",
             claim.conversation,
@@ -159,7 +172,7 @@ class RedisMailboxes:
         """See ``Mailboxes.may_die``."""
         answer = self.steps.run(
             "fuse", claim.conversation, claim.token, cause, milliseconds(FUSE_WINDOW), FUSE_DEATHS,
-            *_GROWTH,
+            *growth_of(GATEWAY_BLAME), *growth_of(AGENT_BLAME),
         )  # fmt: skip
         if not answer:
             raise LeaseLost("the claim was lost before the delivery died")
@@ -211,7 +224,10 @@ class RedisMailboxes:
 
     def admit(self, *, is_well: bool, term: int = 0) -> None:
         """See ``Mailboxes.admit``."""
-        refuse_the_past(self.steps.run("admit", int(is_well), term, *_GROWTH))
+        after = milliseconds(AFTER_A_BREAK)
+        refuse_the_past(
+            self.steps.run("admit", int(is_well), term, *growth_of(GATEWAY_BLAME), after)
+        )
 
     def stop_backend(self, reason: str | None) -> None:
         """See ``Mailboxes.stop_backend``."""

@@ -5,6 +5,8 @@
 -- ARGV[2]  term         of the leader that probed
 -- ARGV[3]  first_ms     how long the next probe waits at first,
 -- ARGV[4]  longest_ms   and at most
+-- ARGV[5]  after_ms     how long those wait whose ask was lost: a gateway that crashed runs their
+--                       turns again by itself when it is back
 --
 -- Returns  -1 when another runtime leads, 0 when no circuit is open, 1 when one trial ask is let
 --          through now, 2 when the circuit stays open
@@ -14,6 +16,16 @@ if is_of_the_past(ARGV[2]) then return -1 end
 local found = redis.call("HMGET", P .. "circuit", "state", "failures")
 if found[1] ~= "open" then return 0 end
 if ARGV[1] == "1" then
+    for _, conversation in ipairs(redis.call("ZRANGE", P .. "lost", 0, -1)) do
+        local head = head_of(conversation)
+        local facts = head and redis.call("HMGET", delivery_key(head), "state", "due") or {}
+        if facts[1] and facts[1] ~= "claimed" then
+            local due = math.max(tonumber(facts[2] or 0), now_ms() + ARGV[5])
+            redis.call("HSET", delivery_key(head), "due", due)
+            stand(conversation, now_ms())
+        end
+    end
+    redis.call("DEL", P .. "lost")
     redis.call("HSET", P .. "circuit", "state", "trial")
     return 1
 end

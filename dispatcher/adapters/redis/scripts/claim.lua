@@ -5,6 +5,7 @@
 -- ARGV[2]  token         random; the same on every retry of this call
 -- ARGV[3]  lease_ms      how long the claim lives unless renewed
 -- ARGV[4]  worker        who claims, for people to read
+-- ARGV[5]  only_held     "1" to get only what the token holds already: the hint, or nothing
 --
 -- Returns  {"claimed", conversation, delivery, now_ms, key_user, field, value, ...}, or a reason:
 --          {"credentials"}, {"full"}, or of the hint: {"circuit"}, {"paused"}, {"agent_resting"},
@@ -59,6 +60,8 @@ local function occupy(conversation, delivery)
     end
 end
 
+if holds(ARGV[1], ARGV[2]) then return grant(ARGV[1]) end
+if ARGV[5] == "1" then return {"empty"} end
 local handed = redis.call("GET", P .. "handed:" .. ARGV[2])
 if handed and holds(handed, ARGV[2]) then return grant(handed) end
 

@@ -22,6 +22,7 @@ redis.call("HSET", mailbox_key(ARGV[1]), "pinned", id)
 if ARGV[4] == "1" then redis.call("HSETNX", row, "key_user", id) end
 if ARGV[8] == "1" then
     wake_agent(found[2])
+    redis.call("ZREM", P .. "lost", ARGV[1])
     if is_trial(ARGV[2]) then redis.call("DEL", P .. "circuit") end
 end
 tell(id, now_ms(), ARGV[5], ARGV[6])

@@ -40,11 +40,14 @@ local function is_known(entry)
     return true
 end
 
+-- Where an older message of the row was ours, its mark may still arrive late, from a worker that
+-- died long ago: the newer message runs in spite of it.
 local function add(entry)
+    local carried = math.max(entry.x, redis.call("EXISTS", row_key(entry.n)))
     redis.call("HSET", delivery_key(entry.d), "state", "queued", "notification", entry.n,
         "message", entry.m, "agent", entry.a, "task", entry.t, "conversation", entry.c,
         "kind", entry.k, "class", entry.l, "created_at", entry.at, "creation_time", entry.cr,
-        "carried", entry.x, "place", entry.cr .. "|" .. entry.d, "put_at", now)
+        "carried", carried, "place", entry.cr .. "|" .. entry.d, "put_at", now)
     redis.call("HSET", row_key(entry.n), "newest", entry.at, "newest_id", entry.d)
     redis.call("PERSIST", story_key(entry.d))
     tell(entry.d, now, "put", entry.x == 1 and "carried" or "")

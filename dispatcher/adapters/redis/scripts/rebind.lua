@@ -1,7 +1,8 @@
 -- Give the claimed delivery the identity of a newer message of its row, before anything is asked.
 --
 -- Deliveries of that message and of older ones of the row, which wait in the same mailbox, are
--- absorbed: one turn answers all of them.
+-- absorbed: one turn answers all of them. It runs from now on although its row may be marked: the
+-- mark of an older message can arrive late, from a worker that died long ago.
 --
 -- KEYS[1]  prefix
 -- ARGV[1]  conversation
@@ -21,12 +22,10 @@ if old == new then return 1 end
 
 local notification = redis.call("HGET", delivery_key(old), "notification")
 local row = row_key(notification)
-local carried = redis.call("HGET", delivery_key(old), "carried")
 local put_at = redis.call("HGET", delivery_key(old), "put_at")
 for _, place in ipairs(redis.call("ZRANGEBYSCORE", mail_key(ARGV[1]), "-inf", ARGV[5])) do
     local twin = string.sub(place, string.find(place, "|", 1, true) + 1)
     if twin ~= old and string.sub(twin, 1, #notification + 1) == notification .. ":" then
-        if redis.call("HGET", delivery_key(twin), "carried") == "1" then carried = "1" end
         take_out(ARGV[1], twin)
         redis.call("DEL", delivery_key(twin), story_key(twin))
         redis.call("HINCRBY", row, "open", -1)
@@ -45,7 +44,7 @@ tell(old, now_ms(), "rebound", ARGV[4])
 redis.call("RENAME", story_key(old), story_key(new))
 redis.call("PERSIST", story_key(new))
 redis.call("HSET", delivery_key(new), "message", ARGV[4], "created_at", ARGV[5],
-    "creation_time", ARGV[6], "place", place, "carried", carried)
+    "creation_time", ARGV[6], "place", place, "carried", 1)
 redis.call("HSET", mailbox, "delivery", new)
 if redis.call("HGET", mailbox, "pinned") == old then redis.call("HSET", mailbox, "pinned", new) end
 if redis.call("HGET", row, "key_user") == old then redis.call("HSET", row, "key_user", new) end

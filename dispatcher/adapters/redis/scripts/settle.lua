@@ -14,6 +14,8 @@
 -- ARGV[11] longest_ms    growing up to so long
 -- ARGV[12] sign          what the attempt told of the gateway: "answers", "unclear" or "none"
 -- ARGV[13] dead_limit    so many dead letters are kept
+-- ARGV[14] first_ms      how long the circuit stays open after a failed trial, at first
+-- ARGV[15] longest_ms    and at most
 --
 -- Returns  {1, dead letters dropped, conversation to ring, ...} when done, {0} when the claim was
 --          lost before
@@ -47,7 +49,7 @@ local function judge_trial()
     if ARGV[12] == "answers" and string.sub(cause, 1, 5) ~= "fuse_" then
         redis.call("DEL", P .. "circuit")
     else
-        open_circuit(cause, token, now, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
+        open_circuit(cause, token, now, 0, tonumber(ARGV[14]), tonumber(ARGV[15]))
     end
 end
 
@@ -67,6 +69,7 @@ if kind == "resting" then
     redis.call("HSET", delivery, "state", "queued", "due", now + ARGV[5], "cause", word)
     if ARGV[6] ~= "nothing" then redis.call("HINCRBY", delivery, ARGV[6], 1) end
     if ARGV[6] ~= "waits" then redis.call("HSET", delivery, "waits", 0) end
+    if word == "ask_lost" then redis.call("ZADD", P .. "lost", now, conversation) end
     tell(id, now, "resting", word .. " " .. ARGV[5])
 else
     take_out(conversation, id)

@@ -8,15 +8,23 @@
 -- Returns  a list of facts, each a flat list of fields and values of a delivery
 local now, found = now_ms(), {}
 for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[1] - 1)) do
-    local facts = redis.call("HMGET", delivery_key(id), "conversation", "carried", "state", "agent")
-    local waits = facts[3] == "queued" and facts[2] ~= "1"
-    if waits then
-        local conversation, agent = "conversation:" .. facts[1], facts[4]
-        local _, why = room_of(agent, 1, now)
-        if is_paused(conversation) or why == "paused" or why == "agent_resting" then
-            found[#found + 1] = redis.call("HGETALL", delivery_key(id))
+    local facts = redis.call("HMGET", delivery_key(id), "conversation", "carried", "state", "agent",
+        "created_at")
+    if facts[3] == "queued" and facts[2] ~= "1" then
+        local _, why = room_of(facts[4], 1, now)
+        local is_stalled = why == "paused" or why == "agent_resting"
+        if is_stalled or is_paused("conversation:" .. facts[1]) then
+            found[#found + 1] = {tonumber(facts[5]), id}
         end
     end
-    if #found >= tonumber(ARGV[2]) then break end
 end
-return found
+table.sort(found, function(one, other)
+    if one[1] ~= other[1] then return one[1] < other[1] end
+    return one[2] < other[2]
+end)
+
+local answer = {}
+for at = 1, math.min(#found, tonumber(ARGV[2])) do
+    answer[at] = redis.call("HGETALL", delivery_key(found[at][2]))
+end
+return answer

@@ -21,6 +21,7 @@ for _, conversation in ipairs(expired) do
     release(conversation, now)
 end
 
+redis.call("ZREMRANGEBYSCORE", P .. "rests", "-inf", now)
 local due = redis.call("ZRANGEBYSCORE", P .. "resting", "-inf", now, "LIMIT", 0, ARGV[3])
 for _, conversation in ipairs(due) do stand(conversation, now) end
 

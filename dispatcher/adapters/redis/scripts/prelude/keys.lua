@@ -20,6 +20,7 @@
 --   handed:{token}         string  the conversation that a claim with this token got
 --   settled:{token}        string  whom the settling of this token rang, for a minute
 --   resting                zset    conversations by the time their head is due
+--   lost                   zset    conversations whose last ask was lost after it was sent
 --   open                   zset    every unsettled delivery by the time it was put
 --   dead                   zset    dead deliveries by the time they died
 --   deaths:{cause}         zset    conversations by their last death of this cause, for a minute

@@ -78,6 +78,7 @@ local function take_out(conversation, id)
     redis.call("ZREM", mail_key(conversation), facts[1])
     redis.call("HINCRBY", mailbox_key(conversation), "n" .. facts[2], -1)
     redis.call("ZREM", P .. "open", id)
+    redis.call("ZREM", P .. "lost", conversation)
     if redis.call("HGET", mailbox_key(conversation), "pinned") == id then
         redis.call("HDEL", mailbox_key(conversation), "pinned")
     end
