@@ -101,12 +101,18 @@ class Vitals:
             return [f"Redis can be read but not written to ({trouble})."]
         return [] if self._leadership.is_known() else ["It is not known yet which runtime leads."]
 
-    def _resting_agents(self) -> list[str]:
+    def _held_up(self) -> list[str]:
+        """Say what waits although this process is ready: resting agents, pauses."""
         with self._lock:
-            rests = self._world.rests if self._world else ()
-        return [
+            world = self._world
+        if world is None:
+            return []
+        rests = [
             f"Agent {rest.agent} rests until {rest.until:%H:%M:%S} UTC: {rest.cause}."
-            for rest in rests
+            for rest in world.rests
+        ]
+        return rests + [
+            f"An operator paused {what} at {since:%H:%M:%S} UTC." for what, since in world.paused
         ]
 
     def version(self) -> dict[str, str]:
@@ -123,7 +129,7 @@ class Vitals:
         """Return the answer of ``/health``; times are Unix milliseconds."""
         clock, settings = self._parts.clock, self._parts.settings
         stats = self._stats()
-        problems = [*self._problems(stats), *self._resting_agents()]
+        problems = [*self._problems(stats), *self._held_up()]
         return {
             "status": "degraded" if problems else "healthy",
             "problems": problems,
