@@ -93,6 +93,9 @@ FUSE_DEATHS: Final = 2
 GATEWAY_BLAME: Final = Blame(
     party=Blamed.GATEWAY, first=timedelta(seconds=1), longest=timedelta(seconds=30)
 )
+TRIAL_TAKEN: Final = timedelta(seconds=10)
+"""A trial ask that runs for so long was taken by the gateway, whenever its answer comes."""
+
 AGENT_BLAME: Final = Blame(
     party=Blamed.AGENT, first=timedelta(minutes=1), longest=timedelta(minutes=30)
 )

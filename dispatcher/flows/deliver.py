@@ -112,7 +112,9 @@ def _isolated(attempt: Attempt) -> Outcome | None:
     attempt.hold.check()
     try:
         attempt.journal = load(attempt.desk.mailboxes.read_journal(attempt.claim))
-    except JournalUnreadable:
+    except JournalUnreadable as error:
+        if error.is_newer:
+            return retry.decide(error, attempt.claim, attempt.desk.bounds)
         attempt.journal = Journal()
     attempt.has_begun = True
     _log.error(

@@ -8,7 +8,7 @@ from typing import Any
 from dispatcher.adapters.gateway import GatewayState
 from dispatcher.domain.errors import StoreError
 from dispatcher.domain.redact import short_error
-from dispatcher.domain.world import World
+from dispatcher.domain.world import CircuitState, World
 from dispatcher.ports import Stats
 from dispatcher.runtime.leadership import Leadership
 from dispatcher.runtime.supervisor import Supervisor
@@ -193,7 +193,7 @@ def _troubles(world: World | None) -> list[str]:
     if world is None:
         return []
     found = []
-    if world.circuit is not None:
+    if world.circuit is not None and world.circuit.state is CircuitState.OPEN:
         seconds = round((world.at - world.circuit.since).total_seconds())
         found.append(
             f"Nobody asks the gateway ({world.circuit.cause}, for {seconds} s): it is probed again "

@@ -32,6 +32,7 @@ from dispatcher.domain.retry import (
     FUSE_DEATHS,
     FUSE_WINDOW,
     GATEWAY_BLAME,
+    TRIAL_TAKEN,
 )
 from dispatcher.domain.world import AgentRest, Circuit, CircuitState, World
 from dispatcher.ports import Done, Put, Stats, Swept
@@ -190,8 +191,9 @@ class RedisMailboxes:
     def sweep(self, *, term: int = 0) -> Swept:
         """See ``Mailboxes.sweep``."""
         expired, *counts = self.steps.run(
-            "sweep", milliseconds(RING_WAIT), milliseconds(RING_WAIT_MAX), _SWEPT_AT_ONCE, term
-        )
+            "sweep", milliseconds(RING_WAIT), milliseconds(RING_WAIT_MAX), _SWEPT_AT_ONCE, term,
+            milliseconds(TRIAL_TAKEN),
+        )  # fmt: skip
         refuse_the_past(expired)
         rested, *rings = counts
         return Swept(expired=int(expired), rested=int(rested), to_ring=conversations(rings))

@@ -15,7 +15,7 @@ if newest and tonumber(newest) > tonumber(ARGV[3]) then return 0 end
 local found = redis.call("HMGET", delivery_key(ARGV[4]), "state", "conversation")
 if found[1] == "claimed" then return 0 end
 if found[1] and found[1] ~= "dead" then
-    redis.call("HSET", delivery_key(ARGV[4]), "carried", 1)
+    redis.call("HSET", delivery_key(ARGV[4]), "carried", 1, "unlisted", 1)
     tell(ARGV[4], now_ms(), "carried", "")
 end
 redis.call("HSET", P .. "marking", ARGV[1], ARGV[2])

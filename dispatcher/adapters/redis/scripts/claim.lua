@@ -46,7 +46,9 @@ end
 local function next_in_line(agent_cap)
     local turn = tonumber(redis.call("GET", P .. "turns") or 0) + 1
     local paid = redis.call("ZCARD", P .. "paid") > 0
-    if turn % EVERY_CLASS == 0 and not paid and gate() > 0 then return longest_wait(agent_cap) end
+    if turn % EVERY_CLASS == 0 and not paid and gate() == math.huge then
+        return longest_wait(agent_cap)
+    end
     return eligible(1, agent_cap, now)[1]
 end
 
@@ -56,7 +58,7 @@ local function occupy(conversation, delivery)
     local agent = redis.call("HGET", mailbox_key(conversation), "agent")
     redis.call("SADD", P .. "claims:" .. agent, conversation)
     if redis.call("HGET", P .. "circuit", "state") == "trial" then
-        redis.call("HSET", P .. "circuit", "trial", ARGV[2])
+        redis.call("HSET", P .. "circuit", "trial", ARGV[2], "trial_at", now, "tried", agent)
     end
 end
 

@@ -14,7 +14,7 @@ local now = now_ms()
 redis.call("HDEL", delivery, "due", "cause", "died_at", "attempts", "waits", "unanswered", "looks",
     "strikes", "journal")
 -- Its row is marked by now, so it runs as one that is carried.
-redis.call("HSET", delivery, "state", "queued", "carried", 1, "paid", ARGV[3], "put_at", now)
+redis.call("HSET", delivery, "state", "queued", "carried", 1, "unlisted", 1, "paid", ARGV[3], "put_at", now)
 if ARGV[2] ~= "" then redis.call("HSET", delivery, "journal", ARGV[2]) end
 local facts = redis.call("HMGET", delivery, "notification", "created_at")
 redis.call("HSETNX", row_key(facts[1]), "newest", facts[2])

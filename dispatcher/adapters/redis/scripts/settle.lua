@@ -46,7 +46,7 @@ end
 local function judge_trial()
     if not is_trial(token) or ARGV[12] == "none" then return end
     local cause = redis.call("HGET", P .. "circuit", "cause")
-    if ARGV[12] == "answers" and string.sub(cause, 1, 5) ~= "fuse_" then
+    if ARGV[12] == "answers" and not is_fuse(cause) then
         redis.call("DEL", P .. "circuit")
     else
         open_circuit(cause, token, now, 0, tonumber(ARGV[14]), tonumber(ARGV[15]))

@@ -8,7 +8,7 @@
 -- Returns  a list of facts, each a flat list of fields and values of a delivery
 local now, found = now_ms(), {}
 for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[1] - 1)) do
-    local facts = redis.call("HMGET", delivery_key(id), "conversation", "carried", "state", "agent",
+    local facts = redis.call("HMGET", delivery_key(id), "conversation", "unlisted", "state", "agent",
         "created_at")
     if facts[3] == "queued" and facts[2] ~= "1" then
         local _, why = room_of(facts[4], 1, now)

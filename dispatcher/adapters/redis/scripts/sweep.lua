@@ -5,6 +5,7 @@
 -- ARGV[2]  ring_wait_max_ms  that wait doubles from ring to ring up to this
 -- ARGV[3]  most              how many leases, and how many rests, one sweep looks at
 -- ARGV[4]  term              of the leader that sweeps
+-- ARGV[5]  taken_ms          a trial ask that runs for so long was taken: the circuit closes
 --
 -- Returns  {-1} when another runtime leads, else
 --          {expired leases, ended rests, conversation to ring, ...}
@@ -22,6 +23,7 @@ for _, conversation in ipairs(expired) do
 end
 
 redis.call("ZREMRANGEBYSCORE", P .. "rests", "-inf", now)
+close_after_silent_trial(now, tonumber(ARGV[5]))
 local due = redis.call("ZRANGEBYSCORE", P .. "resting", "-inf", now, "LIMIT", 0, ARGV[3])
 for _, conversation in ipairs(due) do stand(conversation, now) end
 

@@ -3,6 +3,8 @@
 -- Whoever waits for the gateway, for an agent or for an operator stands in line without a rest of
 -- its own: it is not eligible, and goes on in its turn once the world is well again.
 
+local function is_fuse(cause) return string.sub(cause or "", 1, 5) == "fuse_" end
+
 -- A rest that grows from failure to failure, but never ends before the other side wished.
 local function grown(level, wish, first, longest)
     local wait = math.min(tonumber(longest), tonumber(first) * 2 ^ math.min(level, 20))
@@ -26,6 +28,15 @@ end
 
 local function is_trial(token)
     return redis.call("HGET", P .. "circuit", "trial") == token
+end
+
+-- An ask that was not refused within seconds was taken. Waiting for its answer, which may never
+-- come, would keep everybody waiting for one hung agent. After the fuse only an answer counts.
+local function close_after_silent_trial(now, taken_ms)
+    local found = redis.call("HMGET", P .. "circuit", "trial", "trial_at", "cause")
+    if found[1] and now - tonumber(found[2]) >= taken_ms and not is_fuse(found[3]) then
+        redis.call("DEL", P .. "circuit")
+    end
 end
 
 local function rest_agent(agent, cause, now, wish, first, longest)

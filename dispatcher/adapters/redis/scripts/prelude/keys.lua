@@ -8,6 +8,8 @@
 --                                  pinned: a head that an attempt has begun, rung_at, ring_wait
 --   mail:{conversation}    zset    "{creation time}|{delivery}" by createdAt: ties in row order
 --   delivery:{delivery}    hash    the entry, state, counters, journal, due, cause, strikes,
+--                                  carried: 1 when it runs although its row may be marked,
+--                                  unlisted: 1 when its row is marked, so it is not listed,
 --                                  paid: 1 when its answer is stored, so it needs no agent
 --   story:{delivery}       list    "{ms}|{word}|{detail}", the newest last; for people
 --   row:{notification}     hash    newest createdAt seen, its delivery, open deliveries, key_user,
@@ -29,7 +31,8 @@
 --   rests                  zset    agents by the end of their rest
 --   rest:{agent}           hash    cause, since, level: how often it had to rest in a row
 --   circuit                hash    state (open or trial), cause, since, failures, probe_at,
---                                  trial: the token of the one ask that is tried; none when closed
+--                                  trial: the token of the one ask that is tried, trial_at,
+--                                  tried: the agent that it asks; no key when closed
 --   stop                   string  why the backend must not be called; expires
 --   turns                  string  claims granted so far
 --   leader                 string  the runtime that leads, expiring with its lease

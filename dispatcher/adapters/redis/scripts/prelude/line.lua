@@ -119,23 +119,32 @@ local function release(conversation, now)
     return stand(conversation, now)
 end
 
--- The first conversations in line that may be claimed now, at most `most`: those that need no agent
--- first, then by class and age.
-local function eligible(most, agent_cap, now)
-    if most <= 0 or redis.call("EXISTS", P .. "stop") == 1 then return {} end
-    local found = redis.call("ZRANGE", P .. "paid", 0, most - 1)
-    most = math.min(most, #found + gate())
+-- Add to `found` the first conversations that may ask now, up to `most`, but none of agent `but`.
+local function collect(found, most, agent_cap, now, but)
     for class = 0, CLASSES - 1 do
         local line = P .. "line:" .. class
         for _, agent in ipairs(redis.call("ZRANGE", line, 0, -1)) do
-            if #found >= most then return found end
-            local room = math.min(room_of(agent, agent_cap, now), most - #found)
+            if #found >= most then return end
+            local room = agent ~= but and room_of(agent, agent_cap, now) or 0
+            room = math.min(room, most - #found)
             if room > 0 then
                 local waiting = redis.call("ZRANGE", line .. ":" .. agent, 0, room - 1)
                 for _, conversation in ipairs(waiting) do found[#found + 1] = conversation end
             end
         end
     end
+end
+
+-- The first conversations in line that may be claimed now, at most `most`: those that need no agent
+-- first, then by class and age. A trial goes to another agent than the last one, if it can.
+local function eligible(most, agent_cap, now)
+    if most <= 0 or redis.call("EXISTS", P .. "stop") == 1 then return {} end
+    local found = redis.call("ZRANGE", P .. "paid", 0, most - 1)
+    local paid = #found
+    most = math.min(most, paid + gate())
+    local tried = redis.call("HGET", P .. "circuit", "tried")
+    collect(found, most, agent_cap, now, tried)
+    if #found == paid and tried then collect(found, most, agent_cap, now) end
     return found
 end
 
