@@ -1,6 +1,7 @@
 """The catalogue of tools: what an agent may call in a turn, and how its arguments are read."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,9 +14,11 @@ from dispatcher.domain.text import cut_units
 RESULT_LIMIT: Final = 64_000
 _ERROR_LIMIT: Final = 400
 _STATUSES: Final = ("in_progress", "review", "done", "blocked")
-_ALL_STATUSES: Final = (
+ALL_STATUSES: Final = (
     "inbox", "assigned", "in_progress", "review", "done", "blocked", "archived",
 )  # fmt: skip
+PRIORITY_ERROR: Final = "Invalid priority: use 1-5 or one of critical|high|medium|low|lowest"
+_PRIORITIES: Final = {"critical": 1, "high": 2, "medium": 3, "low": 4, "lowest": 5}
 _DOCUMENT_TYPES: Final = ("deliverable", "note", "template", "reference")
 
 
@@ -80,7 +83,9 @@ def read_arguments(call: ToolCall, tool: Tool) -> dict[str, Any]:
         raise ArgumentsInvalid("Invalid JSON arguments") from error
     if not isinstance(found, dict):
         raise ArgumentsInvalid("Invalid JSON arguments")
-    given = {name: value for name, value in found.items() if value is not None}
+    given = {name: value for name, value in found.items() if not _is_left_out(name, value, tool)}
+    if isinstance(given.get("priority"), str):
+        given["priority"] = _priority(given["priority"])
     for name, schema in tool.properties.items():
         if name in given and not _is_of_type(given[name], schema):
             raise ArgumentsInvalid(f"{name} must be of type {schema['type']}")
@@ -108,12 +113,26 @@ def refusal_of(call: ToolCall, error: str) -> ToolResult:
     return result_of(call, {"success": False, "error": cut_units(error, _ERROR_LIMIT)})
 
 
+def _is_left_out(name: str, value: object, tool: Tool) -> bool:
+    """Say whether a value stands for nothing: models like to fill in every property."""
+    return value is None or (value == "" and name not in tool.required)
+
+
+def _priority(word: str) -> int:
+    try:
+        return _PRIORITIES[word.strip().lower()]
+    except KeyError:
+        raise ArgumentsInvalid(PRIORITY_ERROR) from None
+
+
 def _is_of_type(value: object, schema: Mapping[str, Any]) -> bool:
     match schema["type"]:
         case "string":
             return isinstance(value, str)
         case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                return False
+            return math.isfinite(value)
         case "array":
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
         case _:
@@ -155,7 +174,7 @@ _TASK_CREATE: Final = Tool(
         "description": _text("The details, in Markdown."),
         "priority": {"type": "number", "description": "1 (highest) to 5 (lowest); usually 3."},
         "labels": {"type": "array", "items": {"type": "string"}, "description": "Labels."},
-        "status": _choice("Where it starts; inbox unless given.", _ALL_STATUSES),
+        "status": _choice("Where it starts; inbox unless given.", ALL_STATUSES),
         "blockedReason": _REASON,
         "dueDate": {"type": "number", "description": "When it is due, in ms since 1970."},
     },

@@ -26,6 +26,8 @@ from dispatcher.domain.notification import Context
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.reply import ToolCall
 from dispatcher.domain.tools import (
+    ALL_STATUSES,
+    PRIORITY_ERROR,
     ArgumentsInvalid,
     Tool,
     ToolResult,
@@ -184,14 +186,20 @@ def _task_status(attempt: Attempt, context: Context, arguments: Arguments) -> Co
     return {"success": True} if now == status else {"success": True, "status": now}
 
 
-def _task_create(attempt: Attempt, _context: Context, arguments: Arguments) -> Content:
+def _task_create(attempt: Attempt, context: Context, arguments: Arguments) -> Content:
     fields = dict(arguments)
     fields["title"] = str(fields.get("title", "")).strip()
     if not fields["title"]:
         raise ArgumentsInvalid("title is required")
     priority = fields.get("priority", 3)
     if not 1 <= priority <= 5:
-        raise ArgumentsInvalid("Invalid priority: use 1-5")
+        raise ArgumentsInvalid(PRIORITY_ERROR)
+    if fields.get("status") not in ALL_STATUSES:
+        fields.pop("status", None)
+    leads = context.orchestrator == attempt.claim.entry.agent
+    if leads and fields.get("status") in {"assigned", "in_progress"}:
+        # The backend would make the creator its assignee, and the lead works through others.
+        fields["status"] = "inbox"
     for name in ("description", "blockedReason"):
         if name in fields:
             fields[name] = fields[name].strip()
