@@ -58,7 +58,8 @@ local function occupy(conversation, delivery)
     local agent = redis.call("HGET", mailbox_key(conversation), "agent")
     redis.call("SADD", P .. "claims:" .. agent, conversation)
     if redis.call("HGET", P .. "circuit", "state") == "trial" then
-        redis.call("HSET", P .. "circuit", "trial", ARGV[2], "trial_at", now, "tried", agent)
+        redis.call("HDEL", P .. "circuit", "asked_at")
+        redis.call("HSET", P .. "circuit", "trial", ARGV[2], "tried", agent)
     end
 end
 

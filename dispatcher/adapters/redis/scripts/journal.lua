@@ -25,5 +25,8 @@ if ARGV[8] == "1" then
     redis.call("ZREM", P .. "lost", ARGV[1])
     if is_trial(ARGV[2]) then redis.call("DEL", P .. "circuit") end
 end
+if ARGV[5] == "asked" and is_trial(ARGV[2]) then
+    redis.call("HSETNX", P .. "circuit", "asked_at", now_ms())
+end
 tell(id, now_ms(), ARGV[5], ARGV[6])
 return {1, redis.call("HGET", row, "newest")}

@@ -47,7 +47,7 @@ local function add(entry)
     redis.call("HSET", delivery_key(entry.d), "state", "queued", "notification", entry.n,
         "message", entry.m, "agent", entry.a, "task", entry.t, "conversation", entry.c,
         "kind", entry.k, "class", entry.l, "created_at", entry.at, "creation_time", entry.cr,
-        "carried", carried, "place", entry.cr .. "|" .. entry.d, "put_at", now)
+        "carried", carried, "unlisted", entry.x, "place", entry.cr .. "|" .. entry.d, "put_at", now)
     redis.call("HSET", row_key(entry.n), "newest", entry.at, "newest_id", entry.d)
     redis.call("PERSIST", story_key(entry.d))
     tell(entry.d, now, "put", entry.x == 1 and "carried" or "")

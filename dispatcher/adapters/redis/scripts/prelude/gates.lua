@@ -33,10 +33,9 @@ end
 -- An ask that was not refused within seconds was taken. Waiting for its answer, which may never
 -- come, would keep everybody waiting for one hung agent. After the fuse only an answer counts.
 local function close_after_silent_trial(now, taken_ms)
-    local found = redis.call("HMGET", P .. "circuit", "trial", "trial_at", "cause")
-    if found[1] and now - tonumber(found[2]) >= taken_ms and not is_fuse(found[3]) then
-        redis.call("DEL", P .. "circuit")
-    end
+    local found = redis.call("HMGET", P .. "circuit", "trial", "asked_at", "cause")
+    if not found[1] or not found[2] or is_fuse(found[3]) then return end
+    if now - tonumber(found[2]) >= taken_ms then redis.call("DEL", P .. "circuit") end
 end
 
 local function rest_agent(agent, cause, now, wish, first, longest)

@@ -31,7 +31,7 @@
 --   rests                  zset    agents by the end of their rest
 --   rest:{agent}           hash    cause, since, level: how often it had to rest in a row
 --   circuit                hash    state (open or trial), cause, since, failures, probe_at,
---                                  trial: the token of the one ask that is tried, trial_at,
+--                                  trial: the token of the one ask that is tried, asked_at,
 --                                  tried: the agent that it asks; no key when closed
 --   stop                   string  why the backend must not be called; expires
 --   turns                  string  claims granted so far
