@@ -18,8 +18,15 @@ VERSION: Final = 2
 
 _PLAIN: Final = (
     "session_key", "asks", "answers", "is_required", "is_answer_to_agent", "starts_work",
-    "rounds", "calls_begun", "said", "attempts_spent", "post_key", "message", "outcome", "cause",
+    "rounds", "calls_begun", "said", "attempts_spent", "post_key", "blind", "message", "outcome", "cause",
 )  # fmt: skip
+
+
+class Blind(StrEnum):
+    """How far a post without a key is, of which a failure leaves nobody knowing whether it is there."""
+
+    SENT = "sent"
+    WAITED = "waited"
 
 
 class Stage(StrEnum):
@@ -54,6 +61,7 @@ class Journal:
         said: The text of an earlier round, in case the last one has none.
         attempts_spent: Attempts that were spent on getting the reply; writing it back has its own.
         post_key: The key of the post that may be under way.
+        blind: Set when the post has no key: it is looked for in the thread before it is repeated.
         outcome: What the delivery settles as once its row is marked.
         cause: Why it dies, when the stage is ``DYING``.
     """
@@ -72,6 +80,7 @@ class Journal:
     said: str = ""
     attempts_spent: int = 0
     post_key: NotificationId | None = None
+    blind: Blind | None = None
     message: MessageId | None = None
     outcome: str | None = None
     cause: str | None = None
@@ -134,6 +143,7 @@ def load(text: str) -> Journal:
             said=str(fields.get("said", "")),
             attempts_spent=int(fields.get("attempts_spent", 0)),
             post_key=fields.get("post_key"),
+            blind=Blind(fields["blind"]) if "blind" in fields else None,
             message=fields.get("message"),
             outcome=fields.get("outcome"),
             cause=fields.get("cause"),

@@ -10,8 +10,8 @@ from dispatcher.domain.errors import (
     BackendRefused,
     RowGone,
 )
-from dispatcher.domain.ids import NOTHING, NotificationId, TaskId, derived_key
-from dispatcher.domain.journal import Stage
+from dispatcher.domain.ids import NOTHING, MessageId, NotificationId, TaskId, derived_key
+from dispatcher.domain.journal import Blind, Stage
 from dispatcher.domain.notification import Context
 from dispatcher.domain.reply import NOTHING_USABLE, Reply, Said, judge
 from dispatcher.domain.retry import ASKS_FOR_A_REPLY, Cause, backoff
@@ -19,6 +19,7 @@ from dispatcher.domain.text import utf16_units
 from dispatcher.flows.desk import Attempt
 from dispatcher.flows.mark import mark
 
+_ARRIVES_WITHIN = timedelta(seconds=60)
 _COMPARED = 900
 _SHOWN_UNITS = 2_000
 """The backend shows a longer message of a thread only up to here."""
@@ -115,6 +116,8 @@ def _answer(attempt: Attempt, reply: Reply) -> Outcome:
             extra=attempt.fields("write_back"),
         )
         return finish(attempt, "answered_without_task")
+    if attempt.journal.blind is Blind.SENT:
+        return _look_later(attempt)
     try:
         _post(attempt, entry.task, reply)
     except RowGone:
@@ -133,9 +136,12 @@ def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
     claim, desk = attempt.claim, attempt.desk
     is_first = claim.row_key_user in {None, claim.delivery}
     key = claim.entry.notification if is_first else _follow_up_key(attempt)
-    attempt.write(attempt.journal.evolve(stage=Stage.POSTING, post_key=key), uses_row_key=is_first)
+    message = _look_for(attempt, reply) if attempt.journal.blind is Blind.WAITED else None
+    blind = Blind.SENT if key is None else None
+    posting = attempt.journal.evolve(stage=Stage.POSTING, post_key=key, blind=blind)
+    attempt.write(posting, uses_row_key=is_first)
     attempt.hold.check()
-    message = desk.backend.post_message(
+    message = message or desk.backend.post_message(
         agent=claim.entry.agent, task=task, content=_text_of(reply), key=key
     )
     attempt.journal = attempt.journal.evolve(message=message)
@@ -148,6 +154,25 @@ def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
         wait.total_seconds(),
         extra=attempt.fields("write_back"),
     )
+
+
+def _look_later(attempt: Attempt) -> Outcome:
+    """A post without a key may still be under way: look for it when it must have arrived."""
+    attempt.write(attempt.journal.evolve(blind=Blind.WAITED))
+    return Resting(delay=_ARRIVES_WITHIN, cause=Cause.BACKEND_UNAVAILABLE, spends=Spent.NOTHING)
+
+
+def _look_for(attempt: Attempt, reply: Reply) -> MessageId | None:
+    """Find a post whose outcome was unknown in the thread, by its author and its words."""
+    context = attempt.desk.backend.fetch_context(attempt.claim.entry.notification)
+    shown = [
+        item
+        for item in (context.thread if context else ())
+        if item.content
+        and item.author_id == attempt.claim.entry.agent
+        and _text_of(reply).startswith(item.content[:_COMPARED])
+    ]
+    return shown[-1].message_id if shown else None
 
 
 def _follow_up_key(attempt: Attempt) -> NotificationId | None:
