@@ -2,8 +2,12 @@
 
 import click
 
+from dispatcher.cli.dead_letters import dead_letters
 from dispatcher.cli.dev import dev
 from dispatcher.cli.doctor import doctor
+from dispatcher.cli.explain import explain
+from dispatcher.cli.pause import pause, resume
+from dispatcher.cli.prove import prove
 from dispatcher.cli.run import run
 from dispatcher.cli.worker import worker
 from dispatcher.wiring import package_version
@@ -28,10 +32,20 @@ def dispatcher() -> None:
       dispatcher run         the runtime process: poller, sweeper, HTTP
       dispatcher worker      a worker process; start as many as you like
 
+    \b
+    Steer it:
+      dispatcher explain ID              where a notification is, why, and what happens next
+      dispatcher dead-letters list       what was given up; show, revive or discard it
+      dispatcher pause | resume          everything, an agent or a conversation
+
+    \b
+    Trust it:
+      dispatcher prove       break everything on purpose, and see that nothing is lost
+
     Settings come from environment variables and from a file .env in the current folder; see
     .env.example.
     """  # noqa: D301 - click's mark for lines that are not to be wrapped
 
 
-for command in (run, worker, dev, doctor):
+for command in (run, worker, dev, doctor, explain, dead_letters, pause, resume, prove):
     dispatcher.add_command(command)

@@ -88,6 +88,7 @@ class RedisServer:
             "dir": self._folder,
             "save": "",
             "appendonly": "yes" if self._append_only else "no",
+            "appendfsync": "everysec",
             "maxmemory-policy": "noeviction",
             "logfile": self._folder / "redis.log",
         }

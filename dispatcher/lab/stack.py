@@ -36,7 +36,17 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         workers: int = 1,
         sandbox_arguments: tuple[str, ...] = (),
+        keeps_redis: bool = False,
     ) -> None:
+        """Prepare a stack; nothing runs before ``start``.
+
+        Args:
+            folder: For logs and data.
+            settings: Variables for runtime and workers, which also replace parts of the stack.
+            workers: How many to start.
+            sandbox_arguments: For its command line.
+            keeps_redis: Its Redis keeps an append-only file, and the program insists on it.
+        """
         self._folder = folder
         self._given = dict(settings or {})
         self._sandbox_arguments = sandbox_arguments
@@ -51,6 +61,7 @@ class Stack:
         self.standby_urls: list[str] = []
         self._metrics_ports: list[int] = []
         self._worker_count = workers
+        self._keeps_redis = keeps_redis
 
     @property
     def url(self) -> str:
@@ -137,9 +148,9 @@ class Stack:
         )
         return found
 
-    def health(self) -> dict[str, Any]:
-        """Return the runtime's health report."""
-        found: dict[str, Any] = self._client.get(f"{self.url}/health").json()
+    def health(self, url: str | None = None) -> dict[str, Any]:
+        """Return the health report of a runtime, else of the first one."""
+        found: dict[str, Any] = self._client.get(f"{url or self.url}/health").json()
         return found
 
     def await_ready(self) -> None:
@@ -170,7 +181,8 @@ class Stack:
     def _start_parts(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         if "REDIS_URL" not in self._given:
-            self.redis = RedisServer(self._folder / "redis").start()
+            folder = self._folder / "redis"
+            self.redis = RedisServer(folder, append_only=self._keeps_redis).start()
         self._start_sandbox()
         self.settings = self._all_settings()
         self.start_runtime()
@@ -180,11 +192,11 @@ class Stack:
         if self.has_sandbox:
             self.human_waker()
 
-    def human_waker(self) -> None:
-        """Let the sandbox wake the runtime whenever a person does something."""
+    def human_waker(self, url: str | None = None) -> None:
+        """Let the sandbox wake a runtime, else the first, whenever a person does something."""
         wakers = f"{self.sandbox['backend']}/human/wakers"
         token = self.settings["CONSOLE_TOKEN"]
-        _json(self._client.post(wakers, json={"url": f"{self.url}/wake", "token": token}))
+        _json(self._client.post(wakers, json={"url": f"{url or self.url}/wake", "token": token}))
 
     def _start_sandbox(self) -> None:
         arguments = ["dispatcher.sandbox", *self._sandbox_arguments]
@@ -201,7 +213,7 @@ class Stack:
     def _all_settings(self) -> dict[str, str]:
         settings = {
             "CONSOLE_TOKEN": secrets.token_urlsafe(24),
-            "ALLOW_VOLATILE_REDIS": "true",
+            "ALLOW_VOLATILE_REDIS": "false" if self._keeps_redis else "true",
             "DRAIN_TIMEOUT_MS": str(_DRAIN_MS),
         }
         if self.redis is not None:

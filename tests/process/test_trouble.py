@@ -13,6 +13,15 @@ from tests.process.facts import (
     assert_answered_once_each,
     await_all_delivered,
     replies,
+    rows_for_agents,
+)
+from tests.process.trouble import (
+    Store,
+    delivery_of,
+    end_quickly,
+    make_tasks,
+    running,
+    throughout,
 )
 from tests.waiting import until
 
@@ -86,6 +95,66 @@ def test_rejected_credentials_are_told_and_cost_nothing(start_stack) -> None:
     await_all_delivered(stack, 1)
     assert stack.health()["status"] == "healthy"
     assert_answered_once_each(stack, 1)
+
+
+def wait_all(stack, count: int) -> bool:
+    """Say whether all deliveries are open and none is being worked at."""
+    store = stack.health()["store"]
+    return store["open"] == count and store["inFlight"] == 0 and not running(stack)
+
+
+def pass_a_minute(stack) -> None:
+    """Make all rests end now: nobody wants to wait for them."""
+    with Store(stack) as store:
+        store.end_rests()
+
+
+def refuse_the_token_in_the_middle_of_turns(stack, count: int) -> str:
+    """Let so many turns end under a token that is refused by then; return the good secret."""
+    for task in make_tasks(stack, count):
+        stack.human("post_message", task=task, content="@engineer hello")
+    until(lambda: len(running(stack)) == count)
+    stack.human("rotate_token", secret="another")
+    wake(stack)
+    until(lambda: wait_all(stack, count))
+    return stack.settings["SERVICE_TOKEN"].split("_", 3)[3]
+
+
+def test_credentials_rejected_in_the_middle_of_turns_spend_no_attempt_and_no_answer(
+    start_stack,
+) -> None:
+    stack = start_stack(delay=1.5)
+    secret = refuse_the_token_in_the_middle_of_turns(stack, 6)
+    calls = sum(stack.ledger()["calls"].values())
+    throughout(5, lambda: wait_all(stack, 6))
+    assert sum(stack.ledger()["calls"].values()) - calls <= 1
+    with Store(stack) as store:
+        names = [store.key("delivery", delivery_of(row)) for row in rows_for_agents(stack)]
+        assert {store.client.hget(name, "attempts") or "0" for name in names} == {"0"}
+
+    stack.human("rotate_token", secret=secret)
+    wake(stack)
+    until(lambda: not stack.health()["problems"])
+    pass_a_minute(stack)
+
+    await_all_delivered(stack, 6)
+    assert_answered_once_each(stack, 6)
+    assert [ask["outcome"] for ask in asks(stack)] == ["answered"] * 6
+    end_quickly(stack)
+
+
+def test_rejected_credentials_are_shown_a_few_times_a_minute_however_many_wait(
+    start_stack,
+) -> None:
+    stack = start_stack(delay=1.5)
+    refuse_the_token_in_the_middle_of_turns(stack, 8)
+    calls = sum(stack.ledger()["calls"].values())
+
+    pass_a_minute(stack)
+    throughout(3, lambda: stack.health()["store"]["open"] == 8)
+
+    end_quickly(stack)
+    assert sum(stack.ledger()["calls"].values()) - calls <= 5
 
 
 def test_no_secret_reaches_a_log_or_an_answer(start_stack) -> None:

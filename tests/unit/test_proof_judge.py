@@ -194,6 +194,30 @@ def test_a_freeze_that_was_over_long_before_explains_no_overlap() -> None:
     assert judge(world).count("overlapping") == 1
 
 
+FLUSH = strike(Trouble.REDIS_FLUSHED, at_ms=3000, until_ms=3000, number=9)
+
+
+def test_an_overlap_with_an_ask_whose_claim_was_forgotten_is_counted_apart() -> None:
+    world = replace(good(), contentions=(Contention(seq=2, behind=(1,)),), strikes=(FLUSH,))
+
+    verdict = judge(world)
+
+    assert verdict.count("overlapping") == 0
+    assert verdict.counted["overlapping_because_forgotten"] == 1
+
+
+def test_what_was_made_again_because_it_was_forgotten_is_no_duplicate() -> None:
+    world = replace(asked_again(FLUSH), titles={"Task by w00001": 2})
+
+    assert judge(world).is_kept
+
+
+def test_a_forgetful_redis_excuses_nothing_that_happened_after_it() -> None:
+    world = replace(good(), titles={"Task by w00002": 2}, strikes=(FLUSH,))
+
+    assert broken(judge(world)) == {"duplicated": 1}
+
+
 def asked_again(*strikes: Strike, steps: tuple[tuple[float, str, str], ...] = ()) -> Evidence:
     """The first mention is asked a second time, four seconds after its first answer."""
     world = good()

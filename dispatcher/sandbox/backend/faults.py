@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,6 +87,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Fault] = []
+        self._struck: Counter[str] = Counter()
 
     def add(
         self,
@@ -122,6 +124,11 @@ class Faults:
         with self._lock:
             self._waiting.clear()
 
+    def struck(self) -> dict[str, int]:
+        """Return how many calls were struck so far, by kind; clearing does not reset it."""
+        with self._lock:
+            return dict(self._struck)
+
     def take(self, action: str) -> Fault | None:
         """Return the fault that strikes this call, if any, and count it."""
         with self._lock:
@@ -131,6 +138,7 @@ class Faults:
                         fault.after -= 1
                         continue
                     fault.times -= 1
+                    self._struck[fault.kind + (AFTER_COMMIT if fault.committed else "")] += 1
                     if fault.times <= 0:
                         self._waiting.remove(fault)
                     return fault

@@ -5,7 +5,7 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -93,16 +93,21 @@ class Transaction:
             limit: At most so many rows.
             where: Field and value.
         """
-        tests = [f"{name} IS NULL" if v is None else f"{name} = ?" for name, v in where.items()]
+        tests, values = _tests(where)
         way = "DESC" if newest else "ASC"
         order = f"{by} {way}, ct {way}" if by else f"ct {way}"
-        filters = f"WHERE {' AND '.join(tests)}" if tests else ""
-        sql = f"SELECT body FROM {table} {filters} ORDER BY {order} LIMIT ?"  # noqa: S608 - our own names
-        values = [value for value in where.values() if value is not None]
+        sql = f"SELECT body FROM {table} {tests} ORDER BY {order} LIMIT ?"  # noqa: S608 - our own names
         rows = self._connection.execute(sql, (*values, -1 if limit is None else limit))
         # One document of all rows is read in half the time of many.
         docs: list[Doc] = _DECODER.decode(f"[{','.join(row[0] for row in rows)}]")
         return docs
+
+    def count(self, table: str, **where: object) -> int:
+        """Count the rows whose indexed fields equal the given values; None means unset."""
+        tests, values = _tests(where)
+        sql = f"SELECT count(*) FROM {table} {tests}"  # noqa: S608 - our own table names
+        found: int = self._connection.execute(sql, values).fetchone()[0]
+        return found
 
     def first(self, table: str, **where: object) -> Doc | None:
         """Return the oldest document that matches, or None."""
@@ -167,6 +172,12 @@ class Store:
         # Whole milliseconds would pass for a plain time; the backend's always have a fraction.
         self._last_ct = instant + _TICK / 2 if instant.is_integer() else instant
         return self._last_ct
+
+
+def _tests(where: Mapping[str, object]) -> tuple[str, list[object]]:
+    tests = [f"{name} IS NULL" if v is None else f"{name} = ?" for name, v in where.items()]
+    values = [value for value in where.values() if value is not None]
+    return f"WHERE {' AND '.join(tests)}" if tests else "", values
 
 
 def _create(connection: sqlite3.Connection, name: str, table: Table) -> None:

@@ -3,7 +3,7 @@
 import hmac
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from dispatcher.sandbox.serving import SandboxHandler
 
 MAX_BODY_BYTES: Final = 20 * 1024 * 1024
 _BODY_LIMIT_S: Final = 30.0
+_LONGEST_TROUBLE_S: Final = 600.0
 _LOCAL: Final = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -26,6 +27,8 @@ class Desk:
 
     Attributes:
         keep_alive_s: Idle connections are closed after so long.
+        be_away_for: Break and refuse connections for so many seconds.
+        drain_for: Take no new asks for so many seconds.
         draining: Set while no new ask is taken.
     """
 
@@ -35,6 +38,8 @@ class Desk:
     keep_alive_s: float
     ledger: Ledger
     turns: Turns
+    be_away_for: Callable[[float], None]
+    drain_for: Callable[[float], None]
     draining: threading.Event = field(default_factory=threading.Event)
 
 
@@ -61,10 +66,8 @@ class GatewayHandler(SandboxHandler):
                 self._send(self._models() if self._is_authorised() else answers.refused(401))
             case "/v1/responses":
                 self._wrong_method()
-            case "/sandbox/ledger" | "/sandbox/contended" if self._is_local():
-                ledger = self.desk.ledger
-                rows = ledger.rows() if path.endswith("ledger") else ledger.contended()
-                self._send(answers.of_json(200, rows))
+            case "/sandbox/ledger" | "/sandbox/contended" | "/sandbox/clock" if self._is_local():
+                self._send(answers.of_json(200, self._look(path)))
             case _:
                 known = path.startswith(("/v1/", "/sandbox/"))
                 self._send(answers.of_text(404, "Not Found") if known else answers.page(200))
@@ -79,6 +82,8 @@ class GatewayHandler(SandboxHandler):
             self._respond(raw)
         elif path == "/sandbox/rules" and self._is_local():
             self._send(self._new_rules(raw))
+        elif path in {"/sandbox/away", "/sandbox/drain"} and self._is_local():
+            self._send(self._new_trouble(path, raw))
         else:
             self._send(answers.of_text(404, "Not Found"))
 
@@ -116,6 +121,25 @@ class GatewayHandler(SandboxHandler):
         except (BadRule, ValueError) as error:
             return answers.refused(400, str(error))
         return answers.of_json(200, {"ok": True})
+
+    def _new_trouble(self, path: str, raw: bytes) -> Answer:
+        """Be away or drain for ``{"seconds": n}``, and come back without being asked."""
+        begin = self.desk.be_away_for if path.endswith("away") else self.desk.drain_for
+        try:
+            begin(min(float(json.loads(raw)["seconds"]), _LONGEST_TROUBLE_S))
+        except (ValueError, TypeError, KeyError):
+            return answers.refused(400, 'send {"seconds": a number}')
+        return answers.of_json(200, {"ok": True})
+
+    def _look(self, path: str) -> object:
+        ledger = self.desk.ledger
+        match path.rpartition("/")[2]:
+            case "ledger":
+                return ledger.rows()
+            case "contended":
+                return ledger.contended()
+            case _:
+                return {"now_s": ledger.now_s()}
 
     def _startup(self) -> Answer:
         if self.desk.draining.is_set():

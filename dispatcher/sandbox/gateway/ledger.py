@@ -19,10 +19,11 @@ class Ledger:
 
     Shape of a row:
         ``{"seq", "agent", "session_key", "received_at", "started_at", "ended_at", "outcome",
-        "http_status", "input_text", "seen_text", "tools", "reply", "calls", "round"}``.
+        "http_status", "input_text", "seen_text", "tools", "reply", "calls", "round", "fault"}``.
         Instants are seconds since the ledger was made, by the monotonic clock; ``started_at`` is
         None for an ask that never ran, ``http_status`` for one that was not answered.
-        ``seen_text`` is ``input_text`` with what an aborted turn left in front of it.
+        ``seen_text`` is ``input_text`` with what an aborted turn left in front of it; ``fault`` is
+        the name of the fault that is played, or None.
     """
 
     def __init__(self) -> None:
@@ -36,10 +37,10 @@ class Ledger:
         with self._lock:
             seq = len(self._rows) + 1
             self._rows.append({
-                "seq": seq, "agent": None, "session_key": None, "received_at": self._now(),
+                "seq": seq, "agent": None, "session_key": None, "received_at": self.now_s(),
                 "started_at": None, "ended_at": None, "outcome": "running", "http_status": None,
                 "input_text": "", "seen_text": "", "tools": [], "reply": None, "calls": [],
-                "round": 0,
+                "round": 0, "fault": None,
             })  # fmt: skip
             return seq
 
@@ -50,11 +51,11 @@ class Ledger:
 
     def started(self, seq: int) -> None:
         """Note that the run of an ask begins."""
-        self.amend(seq, started_at=self._now())
+        self.amend(seq, started_at=self.now_s())
 
     def ended(self, seq: int, outcome: Outcome, http_status: int | None) -> None:
         """Note the end of an ask; always before its answer is sent."""
-        self.amend(seq, ended_at=self._now(), outcome=outcome, http_status=http_status)
+        self.amend(seq, ended_at=self.now_s(), outcome=outcome, http_status=http_status)
 
     def note_contention(self, seq: int, session_key: str, behind: list[int]) -> None:
         """Note that an ask arrived while others of its session were running or queued."""
@@ -78,7 +79,8 @@ class Ledger:
         with self._lock:
             return [dict(row) for row in self._contended]
 
-    def _now(self) -> float:
+    def now_s(self) -> float:
+        """Return the instant that a row would get now."""
         return time.monotonic() - self._began
 
 

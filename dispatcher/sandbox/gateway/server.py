@@ -1,8 +1,8 @@
 """The scripted gateway: stands where the real one would, and says what it is told to."""
 
 import threading
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Final, Self
 
 from dispatcher.sandbox.gateway.connections import DroppingServer
 from dispatcher.sandbox.gateway.handler import Desk, handler_for
@@ -11,6 +11,8 @@ from dispatcher.sandbox.gateway.rules import Rule, Rules
 from dispatcher.sandbox.gateway.sessions import Sessions
 from dispatcher.sandbox.gateway.turns import Turns
 from dispatcher.sandbox.gateway.watch import Watch
+
+_ANSWER_FIRST_S: Final = 0.1
 
 
 class ScriptedGateway:
@@ -55,10 +57,13 @@ class ScriptedGateway:
             keep_alive_s=keep_alive_s,
             ledger=ledger,
             turns=Turns(sessions=self._sessions, ledger=ledger, agents=agents, delay_s=delay_s),
+            be_away_for=self.be_away_for,
+            drain_for=self.drain_for,
         )
         self._port = port
         self._lock = threading.Lock()
         self._server: DroppingServer | None = None
+        self._timers: list[threading.Timer] = []
         self.set_rules(rules)
 
     @property
@@ -76,6 +81,8 @@ class ScriptedGateway:
 
     def stop(self) -> None:
         """Break all connections and close the port, as a crash would; the ledger stays."""
+        for timer in self._timers:
+            timer.cancel()
         self._go_deaf()
         self._watch.close()
 
@@ -123,9 +130,25 @@ class ScriptedGateway:
         else:
             self._listen()
 
+    def be_away_for(self, seconds: float) -> None:
+        """Be away for a while, beginning so soon after this call that it can still be answered."""
+        self._later(_ANSWER_FIRST_S, self._go_deaf)
+        self._later(_ANSWER_FIRST_S + seconds, self._listen)
+
+    def drain_for(self, seconds: float) -> None:
+        """Take no new asks for a while."""
+        self.drain()
+        self._later(seconds, lambda: self.drain(draining=False))
+
     def wait_until_idle(self, limit_s: float) -> bool:
         """Wait until no ask runs or waits; False when that took longer."""
         return self._sessions.wait_until_idle(limit_s)
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
+        self._timers = [old for old in self._timers if old.is_alive()] + [timer]
+        timer.start()
 
     def _listen(self) -> None:
         with self._lock:

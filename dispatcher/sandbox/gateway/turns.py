@@ -94,7 +94,7 @@ class Turns:
             round_before = session.round
             seen = session.take_text(ask.text)
             plan = self._plan(ask, address.agent, session)
-            self._ledger.amend(seq, seen_text=seen, round=session.round)
+            self._ledger.amend(seq, seen_text=seen, round=session.round, fault=plan.fault)
             if _wait(ticket, plan, self._delay_s):
                 session.aborted = ask.text
                 session.round = round_before

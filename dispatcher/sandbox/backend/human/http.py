@@ -16,7 +16,7 @@ from dispatcher.sandbox.backend.wire import Answer
 
 PREFIX: Final = "/human/"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
-_LOOKS: Final = frozenset({"threads", "ledger"})
+_LOOKS: Final = frozenset({"threads", "ledger", "progress"})
 _WRONG_ARGUMENTS: Final = (
     HumanError,
     FunctionError,
@@ -46,25 +46,29 @@ class HumanSide:
         if not _is_local(headers):
             return _json(HTTPStatus.FORBIDDEN, {"error": "only from this machine"})
         url = urlsplit(target)
-        name = url.path.removeprefix(PREFIX)
-        result: object = None
         try:
-            match method, name:
-                case "GET", _ if name in _LOOKS:
-                    result = self._run(name, dict(parse_qsl(url.query)))
-                case "DELETE", "faults":
-                    self._faults.clear()
-                case "POST", "faults":
-                    self._faults.add(**_arguments(body))
-                case "POST", "wakers":
-                    self._register(**_arguments(body))
-                case "POST", _ if name in OPERATIONS:
-                    result = self._run(name, _arguments(body))
-                case _:
-                    refuse_person(f"no operation {method} {name}")
+            result = self._result(method, url.path.removeprefix(PREFIX), url.query, body)
         except _WRONG_ARGUMENTS as error:
             return _json(HTTPStatus.BAD_REQUEST, {"error": f"{error}" or type(error).__name__})
         return _json(HTTPStatus.OK, result)
+
+    def _result(self, method: str, name: str, query: str, body: bytes) -> object:
+        match method, name:
+            case "GET", "faults":
+                return self._faults.struck()
+            case "GET", _ if name in _LOOKS:
+                return self._run(name, dict(parse_qsl(query)))
+            case "DELETE", "faults":
+                self._faults.clear()
+            case "POST", "faults":
+                self._faults.add(**_arguments(body))
+            case "POST", "wakers":
+                self._register(**_arguments(body))
+            case "POST", _ if name in OPERATIONS:
+                return self._run(name, _arguments(body))
+            case _:
+                refuse_person(f"no operation {method} {name}")
+        return None
 
     def _register(self, url: str, token: str) -> None:
         """Add a listener; one that comes again, as after a restart, takes its old place."""

@@ -50,6 +50,15 @@ class Views(Acting):
             "calls": self._counts.of(account),
         }
 
+    def progress(self, account: str) -> Doc:
+        """Count the notifications for agents: ``{"notifications", "waiting"}``."""
+        agents: Doc = {"accountId": account, "recipientType": "agent"}
+        with self._store.query() as tx:
+            return {
+                "notifications": tx.count("notifications", **agents),
+                "waiting": tx.count("notifications", deliveredAt=None, **agents),
+            }
+
     def rows(self, account: str, table: str) -> list[Doc]:
         """Return all documents of one table of an account, oldest first."""
         with self._store.query() as tx:

@@ -1,0 +1,1 @@
+"""Proof under fire: a planned load, planned troubles, and a judge who reads the ledgers."""

@@ -1,0 +1,201 @@
+"""The catalogue of tools: who is offered what, how arguments are read, how results are written."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.domain.notification import Flags
+from dispatcher.domain.reply import ToolCall
+from dispatcher.domain.tools import (
+    RESULT_LIMIT,
+    ArgumentsInvalid,
+    Tool,
+    offered,
+    read_arguments,
+    refusal_of,
+    result_of,
+)
+from tests.fakes.tools import EVERY_FLAG, call, create
+from tests.samples import TASK, context
+
+NO_FLAG = Flags(can_modify_task_status=False, can_create_documents=False)
+VOCABULARY = {"type", "properties", "items", "enum", "required", "description"}
+TYPES = {"object", "string", "number", "array"}
+
+
+def names(**facts: Any) -> list[str]:
+    return [tool.name for tool in offered(context(**facts))]
+
+
+def tool(name: str, **facts: Any) -> Tool:
+    found = offered(context(**({"flags": EVERY_FLAG} | facts)))
+    return next(one for one in found if one.name == name)
+
+
+def create_with(arguments: str) -> ToolCall:
+    return ToolCall(call_id="c", name="task_create", arguments=arguments)
+
+
+# Who is offered what
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (NO_FLAG, []),
+        (Flags(), ["task_status", "document_upsert"]),
+        (EVERY_FLAG, ["task_status", "task_create", "document_upsert"]),
+        (Flags(can_modify_task_status=False), ["document_upsert"]),
+        (Flags(can_create_documents=False), ["task_status"]),
+        (Flags(can_create_tasks=True, can_create_documents=False), ["task_status", "task_create"]),
+    ],
+)
+def test_rights_decide_what_is_offered(flags: Flags, expected: list[str]) -> None:
+    assert names(flags=flags) == expected
+
+
+def test_without_a_task_there_is_no_status_to_set() -> None:
+    assert names(flags=EVERY_FLAG, task=None) == ["task_create", "document_upsert"]
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_item_106_only_who_may_mark_done_is_offered_done(may: bool) -> None:
+    flags = Flags(can_mark_done=may)
+    from_review = context(flags=flags)
+
+    statuses = offered(from_review)[0].properties["status"]["enum"]
+
+    assert [name for name in statuses if name != "done"] == ["in_progress", "review", "blocked"]
+    if not may:
+        assert "done" not in statuses
+
+
+def test_item_107_schemas_keep_to_the_words_that_every_provider_takes() -> None:
+    for one in offered(context(flags=EVERY_FLAG)):
+        assert set(one.parameters) == {"type", "properties", "required"}
+        assert set(one.required) <= set(one.properties)
+        assert one.description
+        for schema in one.properties.values():
+            assert set(schema) <= VOCABULARY
+            assert schema["type"] in TYPES
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "nonsense", "[]", '"text"', "3", "[" * 5000, "null", "\ud800"]
+)
+def test_what_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentsInvalid, match="Invalid JSON arguments"):
+        read_arguments(create_with(text), tool("task_create"))
+
+
+def test_missing_arguments_are_an_empty_object() -> None:
+    empty = ToolCall(call_id="c", name="task_create", arguments="")
+
+    assert read_arguments(empty, tool("task_create")) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("task_create", {"title": 5}),
+        ("task_create", {"title": ["a"]}),
+        ("task_create", {"title": "a", "priority": "urgent"}),
+        ("task_create", {"title": "a", "priority": True}),
+        ("task_create", {"title": "a", "priority": [3]}),
+        ("task_create", {"title": "a", "labels": "build"}),
+        ("task_create", {"title": "a", "labels": ["build", 3]}),
+        ("task_create", {"title": "a", "labels": [None]}),
+        ("task_create", {"title": "a", "dueDate": "tomorrow"}),
+        ("task_create", {"title": "a", "status": 1}),
+        ("task_status", {"taskId": 7, "status": "review"}),
+        ("task_status", {"taskId": TASK, "status": {"to": "review"}}),
+        ("task_status", {"taskId": TASK, "status": "blocked", "blockedReason": 3}),
+        ("document_upsert", {"title": "a", "content": {"md": "b"}, "type": "note"}),
+        ("document_upsert", {"documentId": 3, "title": "a", "content": "b", "type": "note"}),
+    ],
+)
+def test_item_117_a_wrong_type_is_refused_with_the_name_of_its_argument(
+    name: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ArgumentsInvalid) as caught:
+        read_arguments(call(name, **arguments), tool(name))
+
+    assert any(argument in str(caught.value) for argument in arguments)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_none_is_refused(number: str) -> None:
+    text = f'{{"title": "a", "dueDate": {number}}}'
+
+    with pytest.raises(ArgumentsInvalid):
+        read_arguments(create_with(text), tool("task_create"))
+
+
+def test_null_counts_as_not_given() -> None:
+    given = read_arguments(call("task_create", title="a", priority=None), tool("task_create"))
+
+    assert given == {"title": "a"}
+
+
+def test_arguments_that_nobody_asked_for_are_left_out() -> None:
+    """The backend refuses a call with a field that it does not know."""
+    given = read_arguments(call("task_create", title="a", colour="red"), tool("task_create"))
+
+    assert given == {"title": "a"}
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_whatever_a_model_sends_is_read_or_refused(value: Any) -> None:
+    for arguments in (value, {"title": value}, {"title": "a", "labels": value, "priority": value}):
+        sent = ToolCall(call_id="c", name="task_create", arguments=json.dumps(arguments))
+        try:
+            given = read_arguments(sent, tool("task_create"))
+        except ArgumentsInvalid:
+            continue
+        assert isinstance(given.get("title", ""), str)
+        assert all(isinstance(label, str) for label in given.get("labels", []))
+
+
+# Results
+
+
+def test_a_result_names_its_tool() -> None:
+    """With several results the model sees nothing else that tells them apart."""
+    result = result_of(create(), {"success": True, "taskId": "t9"})
+
+    assert json.loads(result.text) == {"tool": "task_create", "success": True, "taskId": "t9"}
+    assert (result.call_id, result.name) == ("c1", "task_create")
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+@pytest.mark.parametrize("character", ["x", '"', "\\", "é", "\u2028", "🙂"])
+def test_a_result_that_is_too_large_is_cut_and_stays_json_and_true(
+    is_done: bool, character: str
+) -> None:
+    content = {"success": is_done, "found": [{"title": character * 2_000}] * 100}
+
+    result = result_of(create(), content)
+
+    assert len(result.text) <= RESULT_LIMIT
+    told = json.loads(result.text)
+    assert (told["tool"], told["success"]) == ("task_create", is_done)
+    assert told["cut"] is True
+
+
+def test_a_refusal_is_short_and_says_why() -> None:
+    told = json.loads(refusal_of(create(), "no " * 1_000).text)
+
+    assert told["success"] is False
+    assert told["error"].startswith("no no no")
+    assert len(told["error"]) <= 401
