@@ -390,10 +390,12 @@ class Audit:
 
     Attributes:
         righted: Mailboxes that stood nowhere and stand right now.
+        spoiled: Open deliveries that cannot be used: a key of theirs is of a wrong type.
         holdings: One for each entry, in order.
     """
 
     righted: int
+    spoiled: int
     holdings: tuple[Holding, ...]
 
 
@@ -407,19 +409,29 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """What came of a put."""
+    """What came of a put.
+
+    Attributes:
+        spoiled: Entries that were left alone because a key of theirs is of a wrong type.
+    """
 
     added: int
     to_ring: tuple[ConversationId, ...]
+    spoiled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a sweep did."""
+    """What a sweep did.
+
+    Attributes:
+        spoiled: Mailboxes that were left alone because a key of theirs is of a wrong type.
+    """
 
     expired: int
     rested: int
     to_ring: tuple[ConversationId, ...]
+    spoiled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from dispatcher.domain.retry import Bounds
 from dispatcher.settings import Settings
 
 _SPARE_CONNECTIONS = 8
+_HEALTH_S = 1.0
 
 
 def package_version() -> str:
@@ -43,7 +44,11 @@ def milliseconds(number: int) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Everything that a process is put together from."""
+    """Everything that a process is put together from.
+
+    Attributes:
+        lookout: The store, for health and metrics: it gives up soon.
+    """
 
     settings: Settings
     version: str
@@ -52,6 +57,7 @@ class Parts:
     tally: PrometheusTally
     redis: redis.Redis
     mailboxes: RedisMailboxes
+    lookout: RedisMailboxes
     books: RedisBooks
     controls: RedisControls
     records: RedisRecords
@@ -82,6 +88,9 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
     clock, closing = MachineClock(), ExitStack()
     client = connect(settings.redis_url, max_connections=threads + _SPARE_CONNECTIONS)
     closing.callback(client.close)
+    # Who asks for health must not wait for a Redis that hangs.
+    impatient = connect(settings.redis_url, max_connections=_SPARE_CONNECTIONS, timeout_s=_HEALTH_S)
+    closing.callback(impatient.close)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
@@ -92,6 +101,7 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         lease=milliseconds(settings.delivery_lease_ms),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         dead_limit=settings.dead_letter_limit,
+        caps=(settings.delivery_max_concurrent_sessions, settings.agent_cap),
     )
     broker = make_broker(client, account=account, middleware=middleware)
     backend = ConvexBackend(
@@ -118,6 +128,9 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         tally=PrometheusTally(registry, version=version),
         redis=client,
         mailboxes=mailboxes,
+        lookout=RedisMailboxes(
+            impatient, account=account, lease=milliseconds(settings.delivery_lease_ms), worker="-"
+        ),
         books=RedisBooks(client, mailboxes.steps),
         controls=RedisControls(client, mailboxes.steps),
         records=RedisRecords(client, mailboxes.steps),

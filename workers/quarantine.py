@@ -25,6 +25,7 @@ from workers.desk import make_desk, make_renewer
 
 _AT_ONCE: Final = 2
 _THREADS: Final = 4
+_ENDS_WITHIN_S: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,10 @@ class ProcessQuarantine:
             def end() -> None:
                 ended_by_us.set()
                 child.terminate()
+                # One that is frozen hears nothing.
+                killer = threading.Timer(_ENDS_WITHIN_S, child.kill)
+                killer.daemon = True
+                killer.start()
 
             _log.warning(
                 "its workers died %d times: it runs alone, in process %d",

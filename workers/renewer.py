@@ -144,7 +144,8 @@ class Renewer:
 
     def renew_once(self) -> None:
         """Renew all held claims in one call."""
-        held = self._snapshot()
+        # An overdue claim counts as lost here: reviving it would only keep others from it.
+        held = [one for one in self._snapshot() if not one.is_overdue()]
         if not held:
             return
         sent = self._clock.monotonic()

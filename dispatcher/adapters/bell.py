@@ -2,12 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dramatiq
 import redis
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import Middleware
 
 from dispatcher.domain.ids import AccountId, ConversationId
@@ -20,12 +22,48 @@ IDLE_MS: Final = 250
 _log = logging.getLogger(__name__)
 
 
+@contextmanager
+def _lost_connections() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        raise ConnectionClosed(error) from None
+
+
+class _Consumer(_RedisConsumer):
+    """A consumer to which every trouble of Redis is a lost connection, which it waits out.
+
+    Dramatiq's own knows only one kind of error, and tells of the others as defects.
+    """
+
+    def ack(self, message: Any) -> None:  # noqa: ANN401 - the base has no types
+        with _lost_connections():
+            super().ack(message)  # type: ignore[no-untyped-call]  # the base has no types
+
+    def nack(self, message: Any) -> None:  # noqa: ANN401 - the base has no types
+        with _lost_connections():
+            super().nack(message)  # type: ignore[no-untyped-call]  # the base has no types
+
+    def requeue(self, messages: Any) -> None:  # noqa: ANN401 - the base has no types
+        with _lost_connections():
+            super().requeue(messages)  # type: ignore[no-untyped-call]  # the base has no types
+
+    def __next__(self) -> Any:  # noqa: ANN401 - the base has no types
+        with _lost_connections():
+            return super().__next__()  # type: ignore[no-untyped-call]  # the base has no types
+
+
 class RingBroker(RedisBroker):
     """Dramatiq's Redis broker without what rings do not need.
 
     Rings are never delayed, so there is no delay queue to poll; and an idle consumer looks more
     often, because a person may be waiting.
     """
+
+    @property
+    def consumer_class(self) -> type[_Consumer]:
+        """The consumer that bears all troubles of Redis."""
+        return _Consumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Any:  # noqa: ANN401
         """Consume with a short idle sleep; see ``RedisBroker.consume``."""

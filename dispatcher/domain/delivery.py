@@ -104,6 +104,7 @@ class Claim:
         put_at: When the delivery came into the store, by the clock of Redis.
         claimed_at: When it was claimed, by the same clock.
         row_key_user: The delivery that has used the row's id as its post key, or None.
+        seen_ms: When the newest message was written that an answered turn of the conversation showed.
         journal_text: How far an earlier attempt got, as it was written; empty at first.
     """
 
@@ -120,6 +121,7 @@ class Claim:
     claimed_at: datetime
     row_key_user: DeliveryId | None
     journal_text: str
+    seen_ms: int = 0
 
     def evolve(self, **changes: Any) -> "Claim":  # noqa: ANN401 - the fields have their types
         """Return the same claim with some fields changed."""

@@ -17,7 +17,7 @@ VERSION: Final = 2
 """Version 1 had no tool calls; its records are read as they are."""
 
 _PLAIN: Final = (
-    "session_key", "asks", "answers", "is_required", "is_answer_to_agent", "starts_work",
+    "session_key", "asks", "answers", "shown_ms", "is_required", "is_answer_to_agent", "starts_work",
     "rounds", "calls_begun", "said", "attempts_spent", "post_key", "blind", "message", "outcome", "cause",
 )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Journal:
         session_key: Where the first ask went; every later one goes there too.
         asks: How often the agent was asked, answered or not.
         answers: How many of these asks were answered.
+        shown_ms: When the newest message was written that the first ask showed.
         is_required: Somebody waits for an answer; as it was when the agent was asked.
         is_answer_to_agent: An agent's message caused the turn; as it was then.
         starts_work: The task moves on once the reply is posted; as it was then.
@@ -70,6 +71,7 @@ class Journal:
     session_key: SessionKey | None = None
     asks: int = 0
     answers: int = 0
+    shown_ms: int = 0
     is_required: bool = False
     is_answer_to_agent: bool = False
     starts_work: bool = False
@@ -127,12 +129,14 @@ def load(text: str) -> Journal:
         return Journal()
     try:
         fields = json.loads(text)
-        version, reply = int(fields["v"]), fields.get("reply")
+        _refuse_newer(int(fields["v"]))
+        reply = fields.get("reply")
         journal = Journal(
             stage=Stage(fields["stage"]),
             session_key=fields.get("session_key"),
             asks=int(fields.get("asks", 0)),
             answers=int(fields.get("answers", 0)),
+            shown_ms=int(fields.get("shown_ms", 0)),
             is_required=bool(fields.get("is_required")),
             is_answer_to_agent=bool(fields.get("is_answer_to_agent")),
             starts_work=bool(fields.get("starts_work")),
@@ -158,11 +162,15 @@ def load(text: str) -> Journal:
         RecursionError,
     ) as error:
         raise JournalUnreadable(f"unreadable journal: {error}") from error
+    return journal
+
+
+def _refuse_newer(version: int) -> None:
+    """Look at the version before anything else: a newer program may use other words."""
     if version > VERSION:
         raise JournalUnreadable(
             f"journal of version {version}; this program knows {VERSION}", is_newer=True
         )
-    return journal
 
 
 def _dump_reply(reply: Reply) -> dict[str, Any]:

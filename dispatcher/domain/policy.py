@@ -5,14 +5,20 @@ T7 of the delivery policy are test cases in ``tests/unit/test_policy.py``; where
 open row, ``ops/decisions/0003-delivery-policy.md`` says how and why.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from dispatcher.domain.notification import Context, Kind
+from dispatcher.domain.notification import Context, Kind, Message
 
 CLOSED = frozenset({"done", "blocked"})
 SILENT = CLOSED | {"archived"}
 """Statuses in which nobody wants to hear of updates; mentions and assignments still arrive."""
+
+
+_SAME_MOMENT_MS: Final = 1_000
+_MENTION: Final = re.compile(r"@[\w\"]")
 
 
 class Verdict(StrEnum):
@@ -37,6 +43,9 @@ class Reason(StrEnum):
     LOOP_GUARD = "loop_guard"
     NOT_INVOLVED = "not_involved"
     STALE_THREAD_UPDATE = "stale_thread_update"
+
+
+_BY_AUTHOR: Final = frozenset({Reason.OWN_MESSAGE, Reason.LOOP_GUARD, Reason.NOT_INVOLVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,33 @@ def decide(context: Context) -> Decision:
     if context.session_key is None:
         return Decision(Verdict.RETRY, Reason.MISSING_SESSION_KEY)
     return DELIVER
+
+
+def missed_message(context: Context, *, seen_ms: int) -> Message | None:
+    """Find a person's message that the row stood for, until an agent's message took its place.
+
+    The backend keeps one undelivered thread update for each agent and task. A person writes to a
+    thread with two agents, one of them answers, and the other one's row names that answer, which
+    the policy skips: the person's message would never have a turn.
+
+    Args:
+        context: Of a thread update that would be skipped because of its author.
+        seen_ms: Messages up to here were shown by a turn that was answered.
+
+    Returns:
+        The newest such message; None when there is none, or the row is not to be skipped.
+    """
+    objection = _objection(context)
+    if context.notification.kind is not Kind.THREAD_UPDATE or objection not in _BY_AUTHOR:
+        return None
+    # A row is made right after its first message.
+    since_ms = max(seen_ms + 1, context.notification.creation_time_ms - _SAME_MOMENT_MS)
+    missed = [
+        item
+        for item in context.thread
+        if item.author_type == "user" and item.created_at_ms >= since_ms and _reaches(item, context)
+    ]
+    return missed[-1] if missed else None
 
 
 def requires_reply(context: Context) -> bool:
@@ -181,4 +217,16 @@ def _is_stale(context: Context) -> bool:
     if notification.message not in ids:
         return False
     later = context.thread[ids.index(notification.message) + 1 :]
-    return any(item.author_type == "user" for item in later)
+    return any(item.author_type == "user" and _reaches(item, context) for item in later)
+
+
+def _reaches(message: Message, context: Context) -> bool:
+    """Say whether a person's message is for this agent: one that mentions others is not.
+
+    The backend tells subscribers of a message only when nobody is mentioned in it.
+    """
+    if not _MENTION.search(message.content):
+        return True
+    agent, text = context.agent, message.content.lower()
+    names = ["all", agent.slug.lower(), agent.name.lower()] if agent else ["all"]
+    return any(f"@{name}" in text or f'@"{name}' in text for name in names)

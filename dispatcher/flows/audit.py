@@ -64,7 +64,7 @@ def audit_once(
         except REFUSALS as error:
             lost += 1
             _tell_refusal(entry, error)
-    unaccounted = len(page.malformed) + lost
+    unaccounted = len(page.malformed) + lost + audit.spoiled
     tally.audited(unaccounted=unaccounted, repaired=repaired)
     if unaccounted or repaired.total():
         _log.warning(

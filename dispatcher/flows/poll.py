@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from dispatcher.domain.delivery import entry_of
+from dispatcher.flows.sweep import SPOILED
 from dispatcher.ports import Backend, Bell, Mailboxes, Tally
 
 MOST_ROWS = 500
@@ -64,6 +65,8 @@ def poll_once(
     put = mailboxes.put([entry_of(row) for row in page.rows], term=term)
     bell.ring(put.to_ring)
     tally.polled(listed=page.listed, added=put.added, malformed=len(page.malformed))
+    if put.spoiled:
+        _log.error(SPOILED, put.spoiled, extra={"action": "put"})
     if put.added:
         _log.info(
             "%d new deliveries among %d listed notifications",

@@ -4,6 +4,11 @@ import logging
 
 from dispatcher.ports import Bell, Mailboxes, Swept, Tally
 
+SPOILED = (
+    "%d mailboxes cannot be used: a key of theirs in Redis is of a wrong type, which no dispatcher "
+    "writes; delete that key, and they are set right"
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -23,4 +28,6 @@ def sweep_once(*, mailboxes: Mailboxes, bell: Bell, tally: Tally, term: int = 0)
             swept.expired,
             extra={"action": "sweep"},
         )
+    if swept.spoiled:
+        _log.error(SPOILED, swept.spoiled, extra={"action": "sweep"})
     return swept

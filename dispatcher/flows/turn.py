@@ -55,6 +55,7 @@ def look(attempt: Attempt) -> Context | Outcome:
         return Settled(outcome="delivered_elsewhere")
     if context.notification.message != entry.message:
         attempt.claim = attempt.desk.mailboxes.rebind(attempt.claim, context.notification)
+    context = _with_missed_message(attempt, context)
     decision = policy.decide(context)
     match decision.verdict:
         case policy.Verdict.DELIVER:
@@ -63,6 +64,18 @@ def look(attempt: Attempt) -> Context | Outcome:
             return _skip(attempt, decision.reason)
         case policy.Verdict.RETRY:
             return _without_session_key(attempt, decision.reason)
+
+
+def _with_missed_message(attempt: Attempt, context: Context) -> Context:
+    """Answer a person's message that an agent's message has pushed out of the row."""
+    missed = policy.missed_message(context, seen_ms=attempt.claim.seen_ms)
+    if missed is None:
+        return context
+    _log.info(
+        "an agent's message took the place of a person's, which is answered now",
+        extra=attempt.fields("rebind"),
+    )
+    return replace(context, message=missed, source_kind=None)
 
 
 def ask(attempt: Attempt, context: Context) -> Reply:
@@ -102,6 +115,7 @@ def _first_ask(attempt: Attempt, context: Context) -> Reply:
         stage=Stage.ASKED,
         session_key=session_key,
         asks=journal.asks + 1,
+        shown_ms=_newest_shown(context),
         is_required=policy.requires_reply(context),
         is_answer_to_agent=message is not None and message.author_type == "agent",
         starts_work=_starts_work(context),
@@ -217,6 +231,11 @@ def _begin(attempt: Attempt) -> None:
     except BackendError as error:
         _log.warning("typing is not shown: %s", error, extra=attempt.fields("mark_begun"))
     attempt.has_begun = True
+
+
+def _newest_shown(context: Context) -> int:
+    shown = (*context.thread, context.message) if context.message else context.thread
+    return max((message.created_at_ms for message in shown), default=0)
 
 
 def _starts_work(context: Context) -> bool:

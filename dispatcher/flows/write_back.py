@@ -39,7 +39,9 @@ def write_back(attempt: Attempt, reply: Reply) -> Outcome:
     said = judge(reply.text, is_answer_to_agent=attempt.journal.is_answer_to_agent)
     if said is Said.TEXT:
         return _answer(attempt, reply)
-    if said in NOTHING_USABLE and attempt.journal.is_required:
+    # Tools that ran are an answer as well; asking anew would run them again.
+    is_missed = attempt.journal.is_required and attempt.journal.rounds == 0
+    if said in NOTHING_USABLE and is_missed:
         if attempt.claim.unanswered + 1 < ASKS_FOR_A_REPLY:
             return _ask_again(attempt)
         _log.warning(

@@ -44,9 +44,11 @@ class Child:
         passed = {k: v for k, v in os.environ.items() if k in _PASSED_ON}  # noqa: TID251
         self._environment = passed | {"PYTHONUNBUFFERED": "1"} | dict(settings)
         self._process: subprocess.Popen[str] | None = None
+        self._was_asked = False
 
     def start(self, *, reads_output: bool = False) -> Self:
         """Start it; with ``reads_output`` its standard output is left to ``first_line``."""
+        self._was_asked = False
         with self.log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own arguments
                 self._arguments,
@@ -86,8 +88,9 @@ class Child:
                 os.killpg(self._process.pid, signum)
 
     def terminate(self) -> None:
-        """Ask it to stop; its own children hear of it through it."""
-        if self._process is not None and self._process.poll() is None:
+        """Ask it to stop, once: a second signal hurries it. Its own children hear of it."""
+        if self._process is not None and self._process.poll() is None and not self._was_asked:
+            self._was_asked = True
             self._process.terminate()
 
     def kill(self) -> None:

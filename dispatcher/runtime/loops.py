@@ -1,6 +1,7 @@
 """The rounds of the runtime's smaller loops."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +13,7 @@ from dispatcher.runtime.leadership import STAND_BY, Leadership
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
 
-_FIRST_AUDIT: Final = timedelta(seconds=15)
+_AUDIT_GAP: Final = timedelta(seconds=10)
 _AUDIT: Final = timedelta(minutes=3)
 _AUDIT_LOOK: Final = timedelta(seconds=5)
 _GATEWAY_ROUND: Final = timedelta(seconds=1)
@@ -25,9 +26,12 @@ _log = logging.getLogger(__name__)
 class Sweeper:
     """Sweeps the mailboxes every ``DELIVERY_SWEEP_MS``."""
 
-    def __init__(self, parts: Parts, leadership: Leadership) -> None:
+    def __init__(
+        self, parts: Parts, leadership: Leadership, *, on_mismatch: Callable[[], None]
+    ) -> None:
         self._parts = parts
         self._leadership = leadership
+        self._on_mismatch = on_mismatch
         self.every = milliseconds(parts.settings.delivery_sweep_ms)
 
     def round(self) -> timedelta:
@@ -35,7 +39,9 @@ class Sweeper:
         parts, term = self._parts, self._leadership.term()
         if term is None:
             return STAND_BY
-        sweep_once(mailboxes=parts.mailboxes, bell=parts.bell, tally=parts.tally, term=term)
+        swept = sweep_once(mailboxes=parts.mailboxes, bell=parts.bell, tally=parts.tally, term=term)
+        if swept.spoiled:
+            self._on_mismatch()
         return self.every
 
 
@@ -45,14 +51,15 @@ class Auditor:
     def __init__(self, parts: Parts, leadership: Leadership) -> None:
         self._parts = parts
         self._leadership = leadership
-        self._begins_at = parts.clock.monotonic() + _FIRST_AUDIT.total_seconds()
+        self._not_before = parts.clock.monotonic() + _AUDIT_GAP.total_seconds()
 
     def round(self) -> timedelta:
-        """Audit once, when this runtime leads."""
-        parts, term = self._parts, self._leadership.term()
-        if term is None or parts.clock.monotonic() < self._begins_at:
+        """Audit once, when this runtime leads; sooner than usual when it was woken."""
+        parts, term, now = self._parts, self._leadership.term(), self._parts.clock.monotonic()
+        if term is None or now < self._not_before:
             return _AUDIT_LOOK
-        audit_once(
+        self._not_before = now + _AUDIT_GAP.total_seconds()
+        audited = audit_once(
             backend=parts.backend,
             mailboxes=parts.mailboxes,
             books=parts.books,
@@ -60,7 +67,9 @@ class Auditor:
             tally=parts.tally,
             term=term,
         )
-        return _AUDIT
+        # Where something was wrong, it is looked at again soon.
+        is_well = audited.unaccounted == 0 and audited.repaired.total() == 0
+        return _AUDIT if is_well else _AUDIT_GAP
 
 
 class GatewayWatch:

@@ -1,6 +1,7 @@
 """The poller: looks for work in its own rhythm, and notices when the backend rejects us."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -33,11 +34,19 @@ _log = logging.getLogger(__name__)
 class Poller:
     """Looks for work in its own rhythm, whatever the workers do."""
 
-    def __init__(self, parts: Parts, vitals: Vitals, leadership: Leadership) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        vitals: Vitals,
+        leadership: Leadership,
+        *,
+        on_mismatch: Callable[[], None],
+    ) -> None:
         settings = parts.settings
         self._leadership = leadership
         self._parts = parts
         self._vitals = vitals
+        self._on_mismatch = on_mismatch
         self._suspicions = 0
         self._hidden = 0
         self.pace = Pace(
@@ -88,6 +97,9 @@ class Poller:
         if self._suspicions or self._vitals.are_credentials_rejected():
             parts.mailboxes.stop_backend(None)
         self._suspicions = 0
+        if polled.hidden > self._hidden:
+            # Listed and in no mailbox: the audit finds out why.
+            self._on_mismatch()
         self._hidden = polled.hidden
         self._vitals.poll_succeeded()
         if polled.listed >= MOST_ROWS:

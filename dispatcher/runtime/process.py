@@ -58,13 +58,14 @@ def run(settings: Settings) -> int:
     signal.signal(signal.SIGINT, stop)
 
     parts = wire(settings, threads=_THREADS)
-    parts.registry.register(StoreCollector(parts.mailboxes.stats))
+    parts.registry.register(StoreCollector(parts.lookout.stats))
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     lead = RedisLead(parts.mailboxes.steps, holder=holder, lease=LEASE)
     leadership = Leadership(lead, parts.clock)
     vitals = Vitals(parts, leadership)
-    poller = Poller(parts, vitals, leadership)
     loop = partial(_loop, parts, give_up)
+    audit_loop = loop("audit", Auditor(parts, leadership).round)
+    poller = Poller(parts, vitals, leadership, on_mismatch=audit_loop.wake.set)
     poll_loop = loop("poll", poller.round)
 
     def wake() -> None:
@@ -86,8 +87,8 @@ def run(settings: Settings) -> int:
         loop("lead", leadership.round),
         loop("store", StoreKeeper(parts).round),
         poll_loop,
-        loop("sweep", Sweeper(parts, leadership).round),
-        loop("audit", Auditor(parts, leadership).round),
+        loop("sweep", Sweeper(parts, leadership, on_mismatch=audit_loop.wake.set).round),
+        audit_loop,
         loop("gateway", GatewayWatch(parts, vitals, leadership).round),
     ))  # fmt: skip
     web.start()

@@ -174,7 +174,7 @@ class Vitals:
 
     def _stats(self) -> Stats | None:
         try:
-            return self._parts.mailboxes.stats()
+            return self._parts.lookout.stats()
         except StoreError:
             return None
 

@@ -256,9 +256,9 @@ def test_a_trial_lost_with_its_worker_ends_with_its_claim(trial_room: Room) -> N
 
 
 def grow_old(room: Room, age: timedelta) -> None:
-    """Let the trial have been let through so long ago."""
+    """Let the trial have asked so long ago."""
     at = room.store.stats().at - age
-    room.client.hset(f"{PREFIX}circuit", "trial_at", round(at.timestamp() * 1000))
+    room.client.hset(f"{PREFIX}circuit", "asked_at", round(at.timestamp() * 1000))
 
 
 def test_a_trial_that_is_neither_answered_nor_refused_for_long_was_taken(trial_room: Room) -> None:
@@ -277,8 +277,8 @@ def test_a_trial_that_is_neither_answered_nor_refused_for_long_was_taken(trial_r
 
 def test_a_trial_that_has_asked_nothing_yet_was_not_taken(trial_room: Room) -> None:
     """Its worker is dead or waits for the backend: nobody knows how the gateway is."""
-    trial_room.claim()
-    assert trial_room.client.hget(f"{PREFIX}circuit", "trial_at") is None
+    trial = trial_room.claim()
+    trial_room.client.hset(f"{PREFIX}mailbox:{trial.conversation}", "claimed_at", 1)
 
     trial_room.store.sweep()
 

@@ -35,7 +35,7 @@ class FakeBooks:
         if self.is_led_by_another:
             raise LeadLost("another runtime leads")
         found = (self.holdings.get(one.notification, Holding.UNKNOWN) for one in entries)
-        return Audit(righted=self.righted, holdings=tuple(found))
+        return Audit(spoiled=0, righted=self.righted, holdings=tuple(found))
 
     def begin_mark(self, entry: Entry) -> bool:
         self._diary.note("begin_mark")

@@ -41,7 +41,7 @@ STORED = {"text": "Stored by an older program.", "calls": [], "incomplete": Fals
 NEWER = '{"v":99,"stage":"thinking","reply":{"parts":["in a form of tomorrow"]}}'
 BROKEN = '{"v":1,"stage":"answ'
 MESSAGE_UNITS = 100_000
-HEALED_S = 10
+HEALED_S = 45
 
 
 @pytest.fixture
@@ -99,9 +99,6 @@ def test_journals_of_version_1_are_continued_where_they_stopped(written_before) 
     assert_no_traceback(stack)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an unknown stage is refused before the version is looked at"
-)
 def test_a_journal_of_a_newer_version_waits_unharmed_for_a_program_that_can_read_it(
     written_before,
 ) -> None:
@@ -166,7 +163,6 @@ def assert_healed(stack: Stack, count: int) -> None:
     end_quickly(stack)
 
 
-@pytest.mark.xfail(strict=True, reason="put.lua fails half-way, and what it left passes for known")
 def test_keys_of_the_wrong_type_before_a_put_stop_nobody_else(start_stack) -> None:
     stack = start_stack()
     healthy, *tasks = make_tasks(stack, 1 + len(SPOILED))
@@ -187,9 +183,6 @@ def test_keys_of_the_wrong_type_before_a_put_stop_nobody_else(start_stack) -> No
     assert_healed(stack, 5)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="sweep.lua fails on a claim without a mailbox; rows stay open for nobody"
-)
 def test_keys_spoiled_while_mail_waits_stop_nobody_else(start_stack) -> None:
     stack = start_stack(delay=0.5)
     healthy, *tasks = make_tasks(stack, 1 + len(SPOILED))

@@ -68,7 +68,7 @@ def attempts_of_all(stack: Stack) -> set[str]:
 def test_many_wait_for_a_gateway_that_is_gone_and_all_are_answered_after(start_stack, kind) -> None:
     stack = start_stack(**CAPS)
     tasks = make_tasks(stack, CROWD)
-    trouble(stack, kind, 7)
+    trouble(stack, kind, 6)
     until(lambda: is_away(stack))
 
     for task in tasks:

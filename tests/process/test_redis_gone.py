@@ -169,9 +169,6 @@ def test_an_emptied_redis_is_filled_again_and_nothing_is_said_twice(start_stack)
     assert not repeated & marked
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the default caps hold until the next round of the store loop, 15 s"
-)
 def test_an_emptied_redis_does_not_lift_the_cap(start_stack) -> None:
     stack = start_stack(delay=1.0, DELIVERY_MAX_CONCURRENT_SESSIONS="2")
     for task in make_tasks(stack, 8):
@@ -221,7 +218,6 @@ def test_health_says_that_redis_refuses_to_write(start_stack) -> None:
     end_quickly(stack)
 
 
-@pytest.mark.xfail(strict=True, reason="the consumer of the broker knows only lost connections")
 def test_trouble_at_redis_is_told_without_tracebacks(start_stack) -> None:
     stack = start_stack()
     mention(stack, stack.sandbox["taskId"])

@@ -31,10 +31,13 @@ class RedisBooks:
             {"n": entry.notification, "d": entry.delivery, "at": str(entry.created_at_ms)}
             for entry in entries
         ]
-        righted, *holdings = self._steps.run("audit", json.dumps(rows), _LOOKED_AT, term)
+        righted, *rest = self._steps.run("audit", json.dumps(rows), _LOOKED_AT, term)
         refuse_the_past(righted)
+        spoiled, *holdings = rest
         return Audit(
-            righted=int(righted), holdings=tuple(Holding(one.decode()) for one in holdings)
+            righted=int(righted),
+            spoiled=int(spoiled),
+            holdings=tuple(Holding(one.decode()) for one in holdings),
         )
 
     def begin_mark(self, entry: Entry) -> bool:

@@ -14,7 +14,7 @@ _TIMEOUT_S: Final = 5.0
 _OLDEST: Final = (6, 2)
 
 
-def connect(url: str, *, max_connections: int) -> redis.Redis:
+def connect(url: str, *, max_connections: int, timeout_s: float = _TIMEOUT_S) -> redis.Redis:
     """Make a client with a bounded pool; nothing is sent yet.
 
     A call that lost its connection is repeated once, at once: every step of the store is safe to
@@ -23,9 +23,9 @@ def connect(url: str, *, max_connections: int) -> redis.Redis:
     pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=max_connections,
-        timeout=_TIMEOUT_S,
-        socket_timeout=_TIMEOUT_S,
-        socket_connect_timeout=_TIMEOUT_S,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[redis.ConnectionError],
@@ -52,6 +52,9 @@ def check_server(client: redis.Redis, *, allow_volatile: bool) -> str:
     """
     with translated_errors():
         info: dict[str, Any] = client.info()
+    if info.get("loading"):
+        # Until it has read its file it says that it keeps none.
+        raise StoreUnavailable("Redis is loading its data")
     version = str(info.get("redis_version", "0"))
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
         raise StoreUnusable(f"Redis {version} is too old; 6.2 or later is needed.")

@@ -1,6 +1,6 @@
 """How entries, claims and outcomes are written in Redis, and read back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -106,15 +106,14 @@ def entry_of_facts(facts: Facts) -> Entry:
     )
 
 
-def read_claim(
-    facts: Facts, *, conversation: ConversationId, delivery: DeliveryId, token: str, now: int,
-    key_user: str,
-) -> Claim:  # fmt: skip
-    """Read what the claiming script answered."""
+def read_claim(answer: Sequence[bytes], *, token: str) -> Claim:
+    """Read what the claiming script answered after its first word."""
+    conversation, delivery, now, key_user, seen, *flat = answer
+    facts = pairs(flat)
     return Claim(
-        conversation=conversation,
+        conversation=ConversationId(conversation.decode()),
         token=token,
-        delivery=delivery,
+        delivery=DeliveryId(delivery.decode()),
         entry=entry_of_facts(facts),
         attempts=int(facts.get("attempts", 0)),
         waits=int(facts.get("waits", 0)),
@@ -123,7 +122,8 @@ def read_claim(
         strikes=int(facts.get("strikes", 0)),
         put_at=instant(facts["put_at"]),
         claimed_at=instant(now),
-        row_key_user=DeliveryId(key_user) if key_user else None,
+        seen_ms=int(seen),
+        row_key_user=DeliveryId(key_user.decode()) if key_user else None,
         journal_text=facts.get("journal", ""),
     )
 

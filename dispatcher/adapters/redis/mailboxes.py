@@ -23,7 +23,7 @@ from dispatcher.adapters.redis.forms import (
 from dispatcher.adapters.redis.steps import Steps
 from dispatcher.domain.delivery import Claim, Entry, NotClaimed, Outcome, entry_of
 from dispatcher.domain.errors import LeadLost, LeaseLost, StoreUnusable
-from dispatcher.domain.ids import NOTHING, AccountId, AgentId, ConversationId, DeliveryId
+from dispatcher.domain.ids import NOTHING, AccountId, AgentId, ConversationId
 from dispatcher.domain.journal import Journal, Stage, dump
 from dispatcher.domain.notification import Notification
 from dispatcher.domain.retry import (
@@ -57,6 +57,7 @@ class RedisMailboxes:
         lease: timedelta,
         worker: str,
         dead_limit: int = 1000,
+        caps: tuple[int, int] = (10, 5),
     ) -> None:
         self._client = client
         self.steps = Steps(client, account)
@@ -64,6 +65,7 @@ class RedisMailboxes:
         self._lease_ms = milliseconds(lease)
         self._worker = worker
         self._dead_limit = dead_limit
+        self._caps = caps
 
     def open(self) -> None:
         """Write or check the layout number; an older layout is taken over as it is.
@@ -89,9 +91,10 @@ class RedisMailboxes:
     def put(self, entries: Sequence[Entry], *, term: int = 0) -> Put:
         """See ``Mailboxes.put``."""
         page = json.dumps([entry_form(entry) for entry in entries])
-        added, *rings = self.steps.run("put", page, milliseconds(TOMBSTONE), term)
+        added, *rest = self.steps.run("put", page, milliseconds(TOMBSTONE), term)
         refuse_the_past(added)
-        return Put(added=int(added), to_ring=conversations(rings))
+        spoiled, *rings = rest
+        return Put(added=int(added), spoiled=int(spoiled), to_ring=conversations(rings))
 
     def claim(self, hint: ConversationId) -> Claim | NotClaimed:
         """See ``Mailboxes.claim``."""
@@ -105,19 +108,11 @@ class RedisMailboxes:
         self, token: str, hint: ConversationId, *, only_held: bool = False
     ) -> Claim | NotClaimed:
         found, *rest = self.steps.run(
-            "claim", hint, token, self._lease_ms, self._worker, int(only_held)
+            "claim", hint, token, self._lease_ms, self._worker, int(only_held), *self._caps
         )
         if found != b"claimed":
             return NotClaimed(found.decode())
-        conversation, delivery, now, key_user, *fields = rest
-        return read_claim(
-            pairs(fields),
-            conversation=ConversationId(conversation.decode()),
-            delivery=DeliveryId(delivery.decode()),
-            token=token,
-            now=int(now),
-            key_user=key_user.decode(),
-        )
+        return read_claim(rest, token=token)
 
     def renew(self, claims: Sequence[Claim], *, ceiling: timedelta) -> tuple[bool, ...]:
         """Renew the leases of claims; say for each whether it is still ours.
@@ -142,6 +137,8 @@ class RedisMailboxes:
             _detail_of(journal),
             int(journal.needs_no_agent),
             int(journal.stage is Stage.ANSWERED),
+            journal.shown_ms,
+            milliseconds(TOMBSTONE),
         )
         if not written:
             raise LeaseLost("the claim was lost before the journal was written")
@@ -195,8 +192,13 @@ class RedisMailboxes:
             milliseconds(TRIAL_TAKEN),
         )  # fmt: skip
         refuse_the_past(expired)
-        rested, *rings = counts
-        return Swept(expired=int(expired), rested=int(rested), to_ring=conversations(rings))
+        rested, spoiled, *rings = counts
+        return Swept(
+            expired=int(expired),
+            rested=int(rested),
+            spoiled=int(spoiled),
+            to_ring=conversations(rings),
+        )
 
     def stats(self) -> Stats:
         """See ``Mailboxes.stats``."""
@@ -257,7 +259,7 @@ def refuse_the_past(answer: int) -> None:
         LeadLost: It did.
     """
     if answer < 0:
-        raise LeadLost("another runtime leads")
+        raise LeadLost("this runtime does not lead any more")
 
 
 def _detail_of(journal: Journal) -> str:

@@ -5,7 +5,8 @@
 -- ARGV[2]  most   how many open deliveries are looked at
 -- ARGV[3]  term   of the leader that audits
 --
--- Returns  {-1} when another runtime leads, else {mailboxes set right, state of each row ...}:
+-- Returns  {-1} when another runtime leads, else
+--          {mailboxes set right, deliveries whose keys are of a wrong type, state of each row ...}:
 --          "open", "dead", "settled" (its mark was lost) or "unknown"
 --
 -- Safe to run twice: what was set right stands right.
@@ -21,15 +22,53 @@ local function state_of(row)
     return "settled"
 end
 
--- Returns true when a mailbox stood nowhere, or was held without a lease.
-local function set_right(conversation, agent_cap)
+-- A delivery that has lost its facts: whatever is listed of its row is put anew.
+local function forget(id)
+    redis.call("ZREM", P .. "open", id)
+    local row = row_key(string.match(id, "^(.-):"))
+    redis.call("HINCRBY", row, "open", -1)
+    if redis.call("HGET", row, "newest_id") == id then redis.call("HDEL", row, "newest", "newest_id") end
+end
+
+-- Count a mailbox anew from the mail that it has.
+local function rebuild(conversation, agent)
+    local counts = {0, 0, 0, 0}
+    for _, place in ipairs(redis.call("ZRANGE", mail_key(conversation), 0, -1)) do
+        local class = redis.call("HGET", delivery_key(id_of(place)), "class")
+        if class then
+            counts[class + 1] = counts[class + 1] + 1
+        else
+            redis.call("ZREM", mail_key(conversation), place)
+        end
+    end
+    redis.call("HSET", mailbox_key(conversation), "agent", agent, "n0", counts[1], "n1", counts[2],
+        "n2", counts[3], "n3", counts[4])
+    stand(conversation, now)
+end
+
+-- Returns true when a mailbox stood nowhere, was held without a lease, or had lost a part of itself.
+local function set_right(id, agent_cap)
+    local facts = redis.call("HMGET", delivery_key(id), "conversation", "agent", "place",
+        "created_at")
+    local conversation = facts[1]
+    if not conversation then
+        forget(id)
+        return true
+    end
+    local mailbox, mail = mailbox_key(conversation), mail_key(conversation)
+    local is_missing = not redis.call("ZSCORE", mail, facts[3])
+    if is_missing then redis.call("ZADD", mail, facts[4], facts[3]) end
+    if is_missing or redis.call("HEXISTS", mailbox, "agent") == 0 then
+        rebuild(conversation, facts[2])
+        return true
+    end
     local why = reason_of(conversation, agent_cap, now)
     if why == "held" and not redis.call("ZSCORE", P .. "claims", conversation) then
         -- A claim without a lease would never be taken back.
         redis.call("ZADD", P .. "claims", now, conversation)
         return true
     end
-    local stands = redis.call("HEXISTS", mailbox_key(conversation), "line_class") == 1
+    local stands = redis.call("HEXISTS", mailbox, "line_class") == 1
     if why == "paused" and not stands and not is_paused("conversation:" .. conversation) then
         stand(conversation, now)
         return true
@@ -38,13 +77,17 @@ local function set_right(conversation, agent_cap)
 end
 
 local _, agent_cap = limits()
-local righted = 0
+local righted, spoiled = 0, 0
 for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[2] - 1)) do
-    local conversation = redis.call("HGET", delivery_key(id), "conversation")
-    if not conversation then redis.call("ZREM", P .. "open", id) end
-    if not conversation or set_right(conversation, agent_cap) then righted = righted + 1 end
+    -- What a key of a wrong type keeps from being set right is tried again with the next audit.
+    local well, wrong = pcall(set_right, id, agent_cap)
+    if not well then spoiled = spoiled + 1 end
+    if well and wrong then righted = righted + 1 end
 end
 
-local answer = {righted}
-for _, row in ipairs(cjson.decode(ARGV[1])) do answer[#answer + 1] = state_of(row) end
+local answer = {righted, spoiled}
+for _, row in ipairs(cjson.decode(ARGV[1])) do
+    local well, state = pcall(state_of, row)
+    answer[#answer + 1] = well and state or "open"
+end
 return answer

@@ -6,8 +6,9 @@
 -- ARGV[3]  lease_ms      how long the claim lives unless renewed
 -- ARGV[4]  worker        who claims, for people to read
 -- ARGV[5]  only_held     "1" to get only what the token holds already: the hint, or nothing
+-- ARGV[6]  cap, ARGV[7] agent_cap   for a store that has forgotten its limits
 --
--- Returns  {"claimed", conversation, delivery, now_ms, key_user, field, value, ...}, or a reason:
+-- Returns  {"claimed", conversation, delivery, now_ms, key_user, seen, field, value, ...}, or a reason:
 --          {"credentials"}, {"full"}, or of the hint: {"circuit"}, {"paused"}, {"agent_resting"},
 --          {"agent_full"}, {"empty"}, {"held"}, {"resting"}, {"waiting"}: others are before it
 --
@@ -19,7 +20,8 @@ local function grant(conversation)
     local delivery = redis.call("HGET", mailbox_key(conversation), "delivery")
     local facts = redis.call("HGETALL", delivery_key(delivery))
     local row = row_key(redis.call("HGET", delivery_key(delivery), "notification"))
-    local answer = {"claimed", conversation, delivery, now, redis.call("HGET", row, "key_user") or ""}
+    local answer = {"claimed", conversation, delivery, now,
+        redis.call("HGET", row, "key_user") or "", redis.call("GET", seen_key(conversation)) or 0}
     for _, value in ipairs(facts) do answer[#answer + 1] = value end
     return answer
 end
@@ -63,21 +65,28 @@ local function occupy(conversation, delivery)
     end
 end
 
-if holds(ARGV[1], ARGV[2]) then return grant(ARGV[1]) end
+if not is_spoiled(ARGV[1]) and holds(ARGV[1], ARGV[2]) then return grant(ARGV[1]) end
 if ARGV[5] == "1" then return {"empty"} end
 local handed = redis.call("GET", P .. "handed:" .. ARGV[2])
 if handed and holds(handed, ARGV[2]) then return grant(handed) end
 
-local hint = redis.call("HMGET", mailbox_key(ARGV[1]), "agent", "token", "line_class")
+local hint = is_spoiled(ARGV[1]) and {}
+    or redis.call("HMGET", mailbox_key(ARGV[1]), "agent", "token", "line_class")
 if hint[1] and not hint[2] and not hint[3] and not redis.call("ZSCORE", P .. "resting", ARGV[1]) then
     stand(ARGV[1], now)
 end
 
 if redis.call("EXISTS", P .. "stop") == 1 then return {"credentials"} end
-local cap, agent_cap = limits()
+local cap, agent_cap = limits(ARGV[6], ARGV[7])
 if redis.call("ZCARD", P .. "claims") >= cap then return {"full"} end
 local conversation = next_in_line(agent_cap)
-if not conversation then return {reason_of(ARGV[1], agent_cap, now)} end
+while conversation and is_spoiled(conversation) do
+    evict(conversation)
+    conversation = next_in_line(agent_cap)
+end
+if not conversation then
+    return {is_spoiled(ARGV[1]) and "empty" or reason_of(ARGV[1], agent_cap, now)}
+end
 
 local delivery = head_of(conversation)
 leave(conversation)

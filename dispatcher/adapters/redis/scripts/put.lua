@@ -8,13 +8,21 @@
 -- ARGV[3]  term          of the leader that puts; 0 for a worker that carries a message
 --
 -- Returns  {-1} when another runtime leads, else
---          {added, conversation to ring, ...}; never more rings than free slots
+--          {added, entries left alone because a key of theirs is of a wrong type,
+--           conversation to ring, ...}; never more rings than free slots
 --
 -- Safe to run twice: the second time nothing is newer, and the sweeper rings for the lost answer.
 if is_of_the_past(ARGV[3]) then return {-1} end
 local now = now_ms()
 local cap, agent_cap = limits()
-local added, standing = 0, {}
+local added, spoiled, standing = 0, 0, {}
+
+-- A write that fails in the middle would leave half an entry: look before anything is written.
+local function has_spoiled_key(entry)
+    return not (is_of_type(delivery_key(entry.d), "hash") and is_of_type(row_key(entry.n), "hash")
+        and is_of_type(mailbox_key(entry.c), "hash") and is_of_type(mail_key(entry.c), "zset")
+        and is_of_type(story_key(entry.d), "list"))
+end
 
 -- A carried entry runs although its row is marked: when we hold its message already, or a newer
 -- one of its row, that delivery has to run in spite of the mark.
@@ -56,10 +64,14 @@ local function add(entry)
 end
 
 for _, entry in ipairs(cjson.decode(ARGV[1])) do
-    if not is_known(entry) then add(entry) end
+    if has_spoiled_key(entry) then
+        spoiled = spoiled + 1
+    elseif not is_known(entry) then
+        add(entry)
+    end
 end
 
-local answer = {added}
+local answer = {added, spoiled}
 if added > 0 then
     local free = cap - redis.call("ZCARD", P .. "claims")
     for _, conversation in ipairs(eligible(free, agent_cap, now)) do

@@ -24,7 +24,7 @@ local notification = redis.call("HGET", delivery_key(old), "notification")
 local row = row_key(notification)
 local put_at = redis.call("HGET", delivery_key(old), "put_at")
 for _, place in ipairs(redis.call("ZRANGEBYSCORE", mail_key(ARGV[1]), "-inf", ARGV[5])) do
-    local twin = string.sub(place, string.find(place, "|", 1, true) + 1)
+    local twin = id_of(place)
     if twin ~= old and string.sub(twin, 1, #notification + 1) == notification .. ":" then
         take_out(ARGV[1], twin)
         redis.call("DEL", delivery_key(twin), story_key(twin))

@@ -14,6 +14,7 @@
 --   story:{delivery}       list    "{ms}|{word}|{detail}", the newest last; for people
 --   row:{notification}     hash    newest createdAt seen, its delivery, open deliveries, key_user,
 --                                  outcome; with an expiry it is the tombstone
+--   seen:{conversation}    string  createdAt of the newest message that an answered turn showed
 --   line:{class}           zset    agents by their longest wait
 --   line:{class}:{agent}   zset    conversations by the time their head was put
 --   paid                   zset    conversations in line whose head needs no agent, by the same
@@ -51,11 +52,19 @@ local function mailbox_key(conversation) return P .. "mailbox:" .. conversation 
 local function mail_key(conversation) return P .. "mail:" .. conversation end
 local function delivery_key(delivery) return P .. "delivery:" .. delivery end
 local function story_key(delivery) return P .. "story:" .. delivery end
+local function agent_of(conversation) return string.match(conversation, "^(.-):") or "" end
+local function seen_key(conversation) return P .. "seen:" .. conversation end
 local function row_key(notification) return P .. "row:" .. notification end
 
-local function limits()
+local function limits(cap, agent_cap)
     local found = redis.call("HMGET", P .. "limits", "cap", "agent_cap")
-    return tonumber(found[1]) or DEFAULT_CAP, tonumber(found[2]) or DEFAULT_AGENT_CAP
+    return tonumber(found[1] or cap) or DEFAULT_CAP,
+        tonumber(found[2] or agent_cap) or DEFAULT_AGENT_CAP
+end
+
+local function is_of_type(key, wanted)
+    local found = redis.call("TYPE", key).ok
+    return found == "none" or found == wanted
 end
 
 -- A step of a runtime that leads no more must change nothing. Term 0 is for those who need no lead.

@@ -1,10 +1,38 @@
 -- What every step shares, part three: where a mailbox stands.
 
+local function id_of(place) return string.sub(place, string.find(place, "|", 1, true) + 1) end
+
 local function head_of(conversation)
     local pinned = redis.call("HGET", mailbox_key(conversation), "pinned")
     if pinned then return pinned end
     local first = redis.call("ZRANGE", mail_key(conversation), 0, 0)[1]
-    return first and string.sub(first, string.find(first, "|", 1, true) + 1)
+    return first and id_of(first)
+end
+
+-- Say whether a mailbox cannot be used because a key of it is of a type that no step writes.
+local function is_spoiled(conversation)
+    if not is_of_type(mailbox_key(conversation), "hash")
+        or not is_of_type(mail_key(conversation), "zset") then return true end
+    local head = head_of(conversation)
+    return head and redis.call("TYPE", delivery_key(head)).ok ~= "hash"
+end
+
+local function take_from_line(conversation, class, agent)
+    local line = P .. "line:" .. class
+    redis.call("ZREM", line .. ":" .. agent, conversation)
+    local first = redis.call("ZRANGE", line .. ":" .. agent, 0, 0, "WITHSCORES")
+    if first[1] then
+        redis.call("ZADD", line, first[2], agent)
+    else
+        redis.call("ZREM", line, agent)
+    end
+end
+
+-- Take a spoiled mailbox out of the way of the others; the audit brings it back once it is well.
+local function evict(conversation)
+    redis.call("ZREM", P .. "paid", conversation)
+    redis.call("ZREM", P .. "resting", conversation)
+    for class = 0, CLASSES - 1 do take_from_line(conversation, class, agent_of(conversation)) end
 end
 
 -- Take a mailbox out of wherever it waits: the line or the rests.
@@ -18,14 +46,7 @@ local function leave(conversation)
         redis.call("ZREM", P .. "paid", conversation)
         return
     end
-    local line, agent = P .. "line:" .. found[1], found[2]
-    redis.call("ZREM", line .. ":" .. agent, conversation)
-    local first = redis.call("ZRANGE", line .. ":" .. agent, 0, 0, "WITHSCORES")
-    if first[1] then
-        redis.call("ZADD", line, first[2], agent)
-    else
-        redis.call("ZREM", line, agent)
-    end
+    take_from_line(conversation, found[1], found[2])
 end
 
 local function join(conversation, put_at)
