@@ -7,7 +7,7 @@ COMPOSE = docker compose -f docker-compose.runtime.yml
 READY = .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-gateway check format up down logs clean
+.PHONY: help demo prove test test-gateway check format up down logs clean
 
 help:  ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)  ## Run everything on this machine; ARGS='--once "@engineer hello"' for one message
 	@.venv/bin/dispatcher dev $(ARGS)
+
+prove: $(READY)  ## Break everything on purpose and judge; ARGS='--kills 200 --seed 1'
+	@.venv/bin/dispatcher prove $(ARGS)
 
 test: $(READY)  ## Run all tests but those of the real gateway
 	@echo "Running the tests …"
