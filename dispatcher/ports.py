@@ -174,7 +174,7 @@ class Holds(Protocol):
 class Quarantine(Protocol):
     """Runs a claimed delivery in a process of its own, because its workers died again and again."""
 
-    def run(self, claim: Claim, *, hold: Hold) -> bool:
+    def run(self, claim: Claim, *, hold: Hold) -> "Isolation":
         """Run the delivery and wait for the end of its process.
 
         Args:
@@ -182,10 +182,21 @@ class Quarantine(Protocol):
             hold: When it is lost, the process is ended.
 
         Returns:
-            True when the process ended by itself: it settled the delivery, or lost the claim.
-            False when it died.
+            What became of the process; never waits for a place.
         """
         ...
+
+
+class Isolation(StrEnum):
+    """What became of the process of a quarantined delivery.
+
+    ``ENDED``: it settled the delivery or lost the claim. ``DIED``: the delivery killed it.
+    ``UNDONE``: there was no place, it could not be started, or somebody ended it.
+    """
+
+    ENDED = "ended"
+    DIED = "died"
+    UNDONE = "undone"
 
 
 class Gateway(Protocol):
@@ -237,8 +248,11 @@ class Mailboxes(Protocol):
         """Read the claimed delivery's journal as it stands now."""
         ...
 
-    def rebind(self, claim: Claim, notification: Notification) -> Claim:
+    def rebind(self, claim: Claim, notification: Notification) -> Claim | None:
         """Give the claimed delivery the identity of a newer message of its row.
+
+        Returns:
+            None when the newer message is over already: its turn has shown the older one.
 
         Raises:
             LeaseLost: The claim is not ours any more; nothing was changed.

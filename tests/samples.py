@@ -7,6 +7,7 @@ from dispatcher.domain.notification import Agent, Context, Flags, Kind, Message,
 
 ENGINEER = AgentId("jh785zg35fck6ytxzecv51rqsy353zjx")
 LEAD = AgentId("jh7e6hbbr7td4w7mn5wk6xc68qyw5d4q")
+WRITER = AgentId("jh7wr1ter5fck6ytxzecv51rqsy353zj")
 TASK = TaskId("jn7652t9v5pwvtbt8c6x9xcqe1c9k838")
 MESSAGE = MessageId("jx7cm3fjs5da2h61t3zjzwy8z5kzv3aw")
 ROW = NotificationId("kd76etwbq16ee9kxtmgdxjj8274f30wv")
@@ -66,5 +67,10 @@ def context(**changes: Any) -> Context:
         "orchestrator": LEAD,
         "flags": Flags(),
         "session_key": SessionKey(f"task:{TASK}:agent:engineer:acc:v1"),
+        "crew": (
+            Agent(agent_id=ENGINEER, name="Engineer", slug="engineer", role="Developer"),
+            Agent(agent_id=LEAD, name="Squad Lead", slug="squad-lead", role="Lead"),
+            Agent(agent_id=WRITER, name="Writer", slug="writer", role="Writer"),
+        ),
     }
     return Context(**(facts | changes))

@@ -18,7 +18,7 @@ from dispatcher.adapters.logs import set_up_logs
 from dispatcher.domain.delivery import Claim
 from dispatcher.domain.ids import ConversationId
 from dispatcher.flows.deliver import work_on
-from dispatcher.ports import Hold
+from dispatcher.ports import Hold, Isolation
 from dispatcher.settings import load_settings
 from dispatcher.wiring import wire
 from workers.desk import make_desk, make_renewer
@@ -26,45 +26,62 @@ from workers.desk import make_desk, make_renewer
 _AT_ONCE: Final = 2
 _THREADS: Final = 4
 _ENDS_WITHIN_S: Final = 10.0
+_DEATHS: Final = frozenset({
+    signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE,
+})  # fmt: skip
+"""How a process dies of what it does; other signals come from people and supervisors."""
 
 _log = logging.getLogger(__name__)
 
 
 class ProcessQuarantine:
-    """See ``dispatcher.ports.Quarantine``; few run at once, the others wait with their claims."""
+    """See ``dispatcher.ports.Quarantine``; few run at once, the others wait in their mailboxes."""
 
     def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(_AT_ONCE)
 
-    def run(self, claim: Claim, *, hold: Hold) -> bool:
+    def run(self, claim: Claim, *, hold: Hold) -> Isolation:
         """See ``Quarantine.run``."""
-        with self._places:
-            hold.check()
-            child = subprocess.Popen(
-                [sys.executable, "-m", "workers.quarantine"], stdin=subprocess.PIPE, text=True
-            )
-            ended_by_us = threading.Event()
+        if not self._places.acquire(blocking=False):
+            return Isolation.UNDONE
+        try:
+            return self._run(claim, hold)
+        except OSError as error:
+            _log.warning("no process for a suspect: %s", error, extra={"action": "quarantine"})
+            return Isolation.UNDONE
+        finally:
+            self._places.release()
 
-            def end() -> None:
-                ended_by_us.set()
-                child.terminate()
-                # One that is frozen hears nothing.
-                killer = threading.Timer(_ENDS_WITHIN_S, child.kill)
-                killer.daemon = True
-                killer.start()
+    def _run(self, claim: Claim, hold: Hold) -> Isolation:
+        hold.check()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "workers.quarantine"], stdin=subprocess.PIPE, text=True
+        )
+        _log.warning(
+            "its workers died %d times: it runs alone, in process %d",
+            claim.strikes,
+            child.pid,
+            extra={"action": "quarantine", "notification": claim.entry.notification},
+        )
+        ended_by_us = threading.Event()
 
-            _log.warning(
-                "its workers died %d times: it runs alone, in process %d",
-                claim.strikes,
-                child.pid,
-                extra={"action": "quarantine", "notification": claim.entry.notification},
-            )
-            with hold.on_loss(end):
-                _hand_over(child, claim)
-                code = child.wait()
-            if child.stdin is not None:
-                child.stdin.close()
-            return code >= 0 or ended_by_us.is_set()
+        def end() -> None:
+            ended_by_us.set()
+            child.terminate()
+            # One that is frozen hears nothing.
+            killer = threading.Timer(_ENDS_WITHIN_S, child.kill)
+            killer.daemon = True
+            killer.start()
+
+        with hold.on_loss(end):
+            _hand_over(child, claim)
+            code = child.wait()
+        if child.stdin is not None:
+            child.stdin.close()
+        if code == 0:
+            return Isolation.ENDED
+        is_proof = -code in _DEATHS and not ended_by_us.is_set()
+        return Isolation.DIED if is_proof else Isolation.UNDONE
 
 
 def _hand_over(child: subprocess.Popen[str], claim: Claim) -> None:

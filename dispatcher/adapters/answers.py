@@ -86,7 +86,11 @@ def _read_call(item: dict[str, Any]) -> ToolCall | None:
     arguments = item.get("arguments")
     if not isinstance(arguments, str):
         arguments = "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
-    return ToolCall(call_id=call_id, name=name, arguments=arguments)
+    return ToolCall(
+        call_id=without_lone_surrogates(call_id),
+        name=without_lone_surrogates(name),
+        arguments=arguments,
+    )
 
 
 def _read_usage(usage: Any) -> Usage:  # noqa: ANN401 - JSON

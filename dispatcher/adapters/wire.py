@@ -30,6 +30,11 @@ def _as_list(value: object) -> object:
     return [] if value is None else value
 
 
+def _as_objects(value: object) -> list[object]:
+    """Keep what is an object; a missing list is empty."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 Text = Annotated[str, BeforeValidator(_as_text)]
 """A text that may be missing or null: then it is empty."""
 
@@ -172,6 +177,9 @@ class _WireContext(_Wire):
     orchestrator: str | None = Field(alias="orchestratorAgentId", default=None)
     flags: _WireFlags | None = Field(alias="effectiveBehaviorFlags", default=None)
     session_key: str | None = Field(alias="deliverySessionKey", default=None)
+    crew: Annotated[list[dict[str, Any]], BeforeValidator(_as_objects)] = Field(
+        alias="mentionableAgents", default=[]
+    )
 
     def read(self) -> Context:
         thread = tuple(item.read() for item in self.thread)
@@ -187,7 +195,15 @@ class _WireContext(_Wire):
             orchestrator=AgentId(self.orchestrator) if self.orchestrator else None,
             flags=self.flags.read() if self.flags else Flags(),
             session_key=SessionKey(self.session_key) if self.session_key else None,
+            crew=tuple(_read_member_of_crew(one) for one in self.crew),
         )
+
+
+def _read_member_of_crew(fields: dict[str, Any]) -> Agent:
+    texts = {name: str(fields.get(name) or "") for name in ("id", "name", "slug", "role")}
+    return Agent(
+        agent_id=AgentId(texts["id"]), name=texts["name"], slug=texts["slug"], role=texts["role"]
+    )
 
 
 def read_page(value: object) -> Page:

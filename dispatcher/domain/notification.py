@@ -111,6 +111,7 @@ class Context:
         thread: The newest messages of the task, oldest first, each cut by the backend.
         source_kind: Type of the row that caused ``message``, None for people's messages.
         session_key: Where the agent's conversation lives; None without an agent.
+        crew: All agents of the account, the recipient included.
     """
 
     notification: Notification
@@ -122,6 +123,7 @@ class Context:
     orchestrator: AgentId | None = None
     flags: Flags = field(default_factory=Flags)
     session_key: SessionKey | None = None
+    crew: tuple[Agent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

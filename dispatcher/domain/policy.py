@@ -5,11 +5,11 @@ T7 of the delivery policy are test cases in ``tests/unit/test_policy.py``; where
 open row, ``ops/decisions/0003-delivery-policy.md`` says how and why.
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from dispatcher.domain.mentions import mentioned_agents
 from dispatcher.domain.notification import Context, Kind, Message
 
 CLOSED = frozenset({"done", "blocked"})
@@ -17,8 +17,7 @@ SILENT = CLOSED | {"archived"}
 """Statuses in which nobody wants to hear of updates; mentions and assignments still arrive."""
 
 
-_SAME_MOMENT_MS: Final = 1_000
-_MENTION: Final = re.compile(r"@[\w\"]")
+_SAME_MOMENT_MS: Final = 100
 
 
 class Verdict(StrEnum):
@@ -102,7 +101,10 @@ def missed_message(context: Context, *, seen_ms: int) -> Message | None:
     missed = [
         item
         for item in context.thread
-        if item.author_type == "user" and item.created_at_ms >= since_ms and _reaches(item, context)
+        if item.author_type == "user"
+        and item.created_at_ms >= since_ms
+        # Whoever is mentioned has a row for it, and nobody else was told.
+        and not mentioned_agents(item.content, context.crew)
     ]
     return missed[-1] if missed else None
 
@@ -221,12 +223,6 @@ def _is_stale(context: Context) -> bool:
 
 
 def _reaches(message: Message, context: Context) -> bool:
-    """Say whether a person's message is for this agent: one that mentions others is not.
-
-    The backend tells subscribers of a message only when nobody is mentioned in it.
-    """
-    if not _MENTION.search(message.content):
-        return True
-    agent, text = context.agent, message.content.lower()
-    names = ["all", agent.slug.lower(), agent.name.lower()] if agent else ["all"]
-    return any(f"@{name}" in text or f'@"{name}' in text for name in names)
+    """Say whether a person's message has a turn of this agent: not when it mentions only others."""
+    mentioned = mentioned_agents(message.content, context.crew)
+    return not mentioned or context.notification.recipient in mentioned

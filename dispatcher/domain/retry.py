@@ -47,6 +47,7 @@ class Cause(StrEnum):
     MISSING_SESSION_KEY = "missing_session_key"
     JOURNAL_UNREADABLE = "journal_unreadable"
     DRAINING = "draining"
+    QUARANTINE = "quarantine"
     POISON = "poison"
     DEFECT = "defect"
 
@@ -85,6 +86,9 @@ QUARANTINE_FROM: Final = 2
 
 STRIKES_AT_MOST: Final = 10
 """Whoever lost so many workers is dead, whether or not it was seen to be the cause."""
+
+PLACE_AGAIN: Final = timedelta(seconds=2)
+"""So long a suspect waits for a place in quarantine, in its mailbox and without a slot."""
 
 FUSE_WINDOW: Final = timedelta(minutes=1)
 FUSE_DEATHS: Final = 2

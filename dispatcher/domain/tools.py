@@ -1,7 +1,6 @@
 """The catalogue of tools: what an agent may call in a turn, and how its arguments are read."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,10 +8,11 @@ from typing import Any, Final
 from dispatcher.domain.notification import Context
 from dispatcher.domain.policy import may_mark_done
 from dispatcher.domain.reply import ToolCall
-from dispatcher.domain.text import cut_units
+from dispatcher.domain.text import cut_units, without_lone_surrogates
 
 RESULT_LIMIT: Final = 64_000
 _ERROR_LIMIT: Final = 400
+_LARGEST: Final = 1e15
 _STATUSES: Final = ("in_progress", "review", "done", "blocked")
 ALL_STATUSES: Final = (
     "inbox", "assigned", "in_progress", "review", "done", "blocked", "archived",
@@ -83,7 +83,9 @@ def read_arguments(call: ToolCall, tool: Tool) -> dict[str, Any]:
         raise ArgumentsInvalid("Invalid JSON arguments") from error
     if not isinstance(found, dict):
         raise ArgumentsInvalid("Invalid JSON arguments")
-    given = {name: value for name, value in found.items() if not _is_left_out(name, value, tool)}
+    given = {
+        name: _clean(value) for name, value in found.items() if not _is_left_out(name, value, tool)
+    }
     if isinstance(given.get("priority"), str):
         given["priority"] = _priority(given["priority"])
     for name, schema in tool.properties.items():
@@ -113,6 +115,13 @@ def refusal_of(call: ToolCall, error: str) -> ToolResult:
     return result_of(call, {"success": False, "error": cut_units(error, _ERROR_LIMIT)})
 
 
+def _clean(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Mend half an emoji of a model, which could not be sent on."""
+    if isinstance(value, str):
+        return without_lone_surrogates(value)
+    return [_clean(one) for one in value] if isinstance(value, list) else value
+
+
 def _is_left_out(name: str, value: object, tool: Tool) -> bool:
     """Say whether a value stands for nothing: models like to fill in every property."""
     return value is None or (value == "" and name not in tool.required)
@@ -132,7 +141,7 @@ def _is_of_type(value: object, schema: Mapping[str, Any]) -> bool:
         case "number":
             if isinstance(value, bool) or not isinstance(value, int | float):
                 return False
-            return math.isfinite(value)
+            return abs(value) < _LARGEST
         case "array":
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
         case _:

@@ -31,6 +31,7 @@ from dispatcher.flows.mark import mark
 from dispatcher.flows.notice import tell_thread
 from dispatcher.flows.turn import ask, go_on, look
 from dispatcher.flows.write_back import finish, write_back
+from dispatcher.ports import Isolation
 
 _log = logging.getLogger(__name__)
 
@@ -105,10 +106,16 @@ def _isolated(attempt: Attempt) -> Outcome | None:
         None when that process settled it, else what becomes of a delivery that killed it.
     """
     quarantine = attempt.desk.quarantine
-    if attempt.claim.strikes < retry.STRIKES_AT_MOST and (
-        quarantine is None or quarantine.run(attempt.claim, hold=attempt.hold)
-    ):
-        return None
+    if quarantine is not None and attempt.claim.strikes < retry.STRIKES_AT_MOST:
+        match quarantine.run(attempt.claim, hold=attempt.hold):
+            case Isolation.ENDED:
+                return None
+            case Isolation.UNDONE:
+                return Resting(
+                    delay=retry.PLACE_AGAIN, cause=retry.Cause.QUARANTINE, spends=Spent.NOTHING
+                )
+            case Isolation.DIED:
+                pass
     attempt.hold.check()
     try:
         attempt.journal = load(attempt.desk.mailboxes.read_journal(attempt.claim))
@@ -209,7 +216,8 @@ def _may_die(attempt: Attempt, outcome: Dead) -> bool:
 def _die(attempt: Attempt, cause: str, sign: Sign = Sign.NONE) -> Outcome:
     """Finish a delivery that is not tried again; from here on it is never asked again."""
     attempt.write(attempt.journal.evolve(stage=Stage.DYING, cause=cause))
-    tell_thread(attempt, cause)
+    if attempt.journal.message is None:
+        tell_thread(attempt, cause)
     mark(attempt)
     return Dead(cause=cause, sign=sign)
 

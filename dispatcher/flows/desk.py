@@ -1,8 +1,11 @@
 """What a delivery needs at hand, and the state of one attempt."""
 
+import logging
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from dispatcher.domain.delivery import Claim
+from dispatcher.domain.errors import StoreError
 from dispatcher.domain.journal import Journal
 from dispatcher.domain.prompt import Templates
 from dispatcher.domain.retry import Bounds
@@ -18,6 +21,10 @@ from dispatcher.ports import (
     Quarantine,
     Tally,
 )
+
+_STORE_AGAIN = timedelta(milliseconds=250)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,18 @@ class Attempt:
         """Write the journal and remember it."""
         self.desk.mailboxes.journal(self.claim, journal, uses_row_key=uses_row_key)
         self.journal = journal
+
+    def keep(self, journal: Journal) -> None:
+        """Write what must not be lost, however often it takes while the claim is ours."""
+        while True:
+            try:
+                self.write(journal)
+            except StoreError as error:
+                self.hold.check()
+                _log.info("a result waits to be stored: %s", error, extra=self.fields("journal"))
+                self.desk.clock.sleep(_STORE_AGAIN)
+            else:
+                return
 
     def fields(self, action: str) -> dict[str, object]:
         """Give the fields of a log line about this attempt."""

@@ -67,7 +67,7 @@ def run_calls(attempt: Attempt, context: Context) -> None:
         else:
             result = _begin(attempt, context, call, tools)
         journal = attempt.journal
-        attempt.write(_at_tools(journal, results=(*journal.results, result)))
+        attempt.keep(_at_tools(journal, results=(*journal.results, result)))
 
 
 def _at_tools(journal: Journal, **changes: Any) -> Journal:  # noqa: ANN401 - see evolve
@@ -84,7 +84,7 @@ def _begin(
         return _run(attempt, context, call, tools)
     except BackendError:
         # Not executed: whoever goes on may run it for the first time.
-        attempt.write(_at_tools(before, calls_begun=len(before.results)))
+        attempt.keep(_at_tools(before, calls_begun=len(before.results)))
         raise
 
 

@@ -20,7 +20,6 @@ from dispatcher.domain.errors import (
     GatewayError,
     GatewayMisconfigured,
     GatewayUnavailable,
-    StoreError,
 )
 from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.journal import Journal, Stage
@@ -35,7 +34,6 @@ from dispatcher.flows.tools import run_calls
 from dispatcher.ports import Ask
 
 _LOOK_AGAIN = timedelta(seconds=5)
-_STORE_AGAIN = timedelta(milliseconds=250)
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +49,14 @@ def look(attempt: Attempt) -> Context | Outcome:
     if context is None:
         return _not_found(attempt)
     is_fresh = attempt.journal.stage is Stage.NEW and not entry.is_carried
-    if context.notification.is_delivered and is_fresh:
+    is_newer = context.notification.message != entry.message
+    if context.notification.is_delivered and is_fresh and not is_newer:
         return Settled(outcome="delivered_elsewhere")
-    if context.notification.message != entry.message:
-        attempt.claim = attempt.desk.mailboxes.rebind(attempt.claim, context.notification)
+    if is_newer:
+        bound = attempt.desk.mailboxes.rebind(attempt.claim, context.notification)
+        if bound is None:
+            return Settled(outcome="answered_with_newer")
+        attempt.claim = bound
     context = _with_missed_message(attempt, context)
     decision = policy.decide(context)
     match decision.verdict:
@@ -181,21 +183,8 @@ def _exchange(attempt: Attempt, asking: Journal, request: Ask) -> Reply:
         said=said if reply.tool_calls else "",
         attempts_spent=0 if reply.tool_calls else attempt.claim.attempts,
     )
-    _store(attempt, answered)
+    attempt.keep(answered)
     return reply
-
-
-def _store(attempt: Attempt, journal: Journal) -> None:
-    """Store a reply that was paid for, however often it takes while the claim is ours."""
-    while True:
-        try:
-            attempt.write(journal)
-        except StoreError as error:
-            attempt.hold.check()
-            _log.info("the reply waits to be stored: %s", error, extra=attempt.fields("journal"))
-            attempt.desk.clock.sleep(_STORE_AGAIN)
-        else:
-            return
 
 
 def _timed_ask(attempt: Attempt, request: Ask) -> Reply:

@@ -147,7 +147,8 @@ def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
         agent=claim.entry.agent, task=task, content=_text_of(reply), key=key
     )
     attempt.journal = attempt.journal.evolve(message=message)
-    attempt.has_posted = True
+    # A key that was used before may have brought back a post that has scrolled out long ago.
+    attempt.has_posted = claim.row_key_user is None
     created = datetime.fromtimestamp(claim.entry.created_at_ms / 1000, UTC)
     wait = max(desk.clock.now() - created, timedelta(0))
     desk.tally.replied(wait=wait)

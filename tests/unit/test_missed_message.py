@@ -47,6 +47,16 @@ def test_the_newest_message_that_the_row_stood_for_is_found() -> None:
     assert missed(person("m1", ROW_MADE_MS), person("m2", 55_000)) == "m2"
 
 
+def test_after_an_empty_answer_the_question_is_asked_again_and_not_skipped() -> None:
+    office = office_for(**facts(person("m1", ROW_MADE_MS)))
+    office.gateway.will_say("", "Now I know.")
+
+    *_, last = office.attempts()
+
+    assert last == ANSWERED
+    assert len(office.gateway.asks) == 2
+
+
 def test_what_a_turn_has_shown_is_not_answered_again() -> None:
     assert missed(person("m1", ROW_MADE_MS), seen_ms=ROW_MADE_MS) is None
 
@@ -59,11 +69,17 @@ def test_a_message_that_mentions_somebody_else_was_never_in_the_row() -> None:
     assert missed(person("m1", ROW_MADE_MS, content="@writer only you")) is None
 
 
-@pytest.mark.parametrize("content", ["@all of you", "@{slug} and you", '@"{name}", please'])
-def test_a_message_that_mentions_this_agent_reaches_it(content: str) -> None:
-    text = content.format(slug="engineer", name="Engineer")
+@pytest.mark.parametrize("content", ["@all of you", "@engineer and you", '@"Engineer", please'])
+def test_a_message_that_mentions_this_agent_has_a_row_of_its_own(content: str) -> None:
+    assert missed(person("m1", ROW_MADE_MS, content=content)) is None
 
-    assert missed(person("m1", ROW_MADE_MS, content=text)) == "m1"
+
+@pytest.mark.parametrize(
+    "content",
+    ["mail joe@acme.com, please", "`@writer` is a decorator", "@writerly", "> @writer said"],
+)
+def test_what_only_looks_like_a_mention_reaches_everybody(content: str) -> None:
+    assert missed(person("m1", ROW_MADE_MS, content=content)) == "m1"
 
 
 def test_a_row_that_is_delivered_anyway_is_left_as_it_is() -> None:

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from dispatcher.domain import errors
-from dispatcher.domain.delivery import Claim, Dead, Resting, Settled
+from dispatcher.domain.delivery import Claim, Dead, Resting, Settled, Spent
 from dispatcher.domain.journal import Journal, Stage, dump
 from dispatcher.flows.deliver import work_on
-from dispatcher.ports import Hold
+from dispatcher.ports import Hold, Isolation
 from tests.fakes.deliveries import ANSWERED, answered, cause_of_death, office_for
 from tests.fakes.desk import Office
 
@@ -27,10 +27,10 @@ class FakeQuarantine:
         self.does = does
         self.ran: list[Claim] = []
 
-    def run(self, claim: Claim, *, hold: Hold) -> bool:
+    def run(self, claim: Claim, *, hold: Hold) -> Isolation:
         self.ran.append(claim)
         self.does(claim)
-        return self._survives
+        return Isolation.ENDED if self._survives else Isolation.DIED
 
 
 def struck_office(strikes: int, quarantine: FakeQuarantine) -> Office:
@@ -199,3 +199,19 @@ def test_a_delivery_that_gets_well_in_quarantine_is_like_any_other() -> None:
 
     assert isinstance(rest, Resting)
     assert isinstance(last, Settled)
+
+
+def test_without_a_place_a_suspect_waits_in_its_mailbox_and_loses_nothing() -> None:
+    """Waiting with the claim would keep a slot from everybody else."""
+
+    class Full:
+        def run(self, claim: Claim, *, hold: Hold) -> Isolation:
+            return Isolation.UNDONE
+
+    office = struck_office(2, Full())
+
+    outcome = office.attempt()
+
+    assert isinstance(outcome, Resting)
+    assert outcome.spends is Spent.NOTHING
+    assert office.gateway.asks == []

@@ -44,6 +44,7 @@ TOMBSTONE: Final = timedelta(hours=24)
 RING_WAIT: Final = timedelta(seconds=3)
 RING_WAIT_MAX: Final = timedelta(seconds=60)
 _SWEPT_AT_ONCE: Final = 500
+_IS_OVER: Final = 2
 
 
 class RedisMailboxes:
@@ -137,7 +138,7 @@ class RedisMailboxes:
             _detail_of(journal),
             int(journal.needs_no_agent),
             int(journal.stage is Stage.ANSWERED),
-            journal.shown_ms,
+            journal.shown_ms if journal.stage is Stage.MARKING else 0,
             milliseconds(TOMBSTONE),
         )
         if not written:
@@ -150,7 +151,7 @@ class RedisMailboxes:
             found = self._client.hget(f"{self._prefix}delivery:{claim.delivery}", "journal")
         return found.decode() if isinstance(found, bytes) else ""
 
-    def rebind(self, claim: Claim, notification: Notification) -> Claim:
+    def rebind(self, claim: Claim, notification: Notification) -> Claim | None:
         """See ``Mailboxes.rebind``."""
         entry = entry_of(notification, is_carried=True)
         done = self.steps.run(
@@ -164,6 +165,8 @@ class RedisMailboxes:
         )
         if not done:
             raise LeaseLost("the claim was lost before the newer message was bound")
+        if int(done) == _IS_OVER:
+            return None
         return claim.evolve(delivery=entry.delivery, entry=entry)
 
     def may_die(self, claim: Claim, cause: str) -> bool:

@@ -91,7 +91,9 @@ def _places(docket: Docket, turns: list[Turn]) -> Iterator[_Place | None]:
         latest_ms = turn.message.created_ms
         before_ms = max((at for at in answered if at < latest_ms), default=0.0)
         earliest_ms = next((at for at in spoken if before_ms < at <= latest_ms), latest_ms)
-        answered.append(latest_ms)
+        if docket.is_replied(turn):
+            # Only then it is over; else it goes on, and may be turned to a newer message.
+            answered.append(latest_ms)
         yield _Place(turn, earliest_ms, latest_ms, asked_ms)
 
 

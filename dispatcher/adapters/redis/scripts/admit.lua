@@ -13,17 +13,21 @@
 --
 -- Safe to run twice: a circuit that is on trial is not open any more.
 if is_of_the_past(ARGV[2]) then return -1 end
+local function let_rest(conversation)
+    local head = head_of(conversation)
+    local facts = head and redis.call("HMGET", delivery_key(head), "state", "due") or {}
+    if not facts[1] or facts[1] == "claimed" then return end
+    local due = math.max(tonumber(facts[2] or 0), now_ms() + ARGV[5])
+    redis.call("HSET", delivery_key(head), "due", due)
+    stand(conversation, now_ms())
+end
+
 local found = redis.call("HMGET", P .. "circuit", "state", "failures")
 if found[1] ~= "open" then return 0 end
 if ARGV[1] == "1" then
     for _, conversation in ipairs(redis.call("ZRANGE", P .. "lost", 0, -1)) do
-        local head = head_of(conversation)
-        local facts = head and redis.call("HMGET", delivery_key(head), "state", "due") or {}
-        if facts[1] and facts[1] ~= "claimed" then
-            local due = math.max(tonumber(facts[2] or 0), now_ms() + ARGV[5])
-            redis.call("HSET", delivery_key(head), "due", due)
-            stand(conversation, now_ms())
-        end
+        -- One spoiled mailbox must not keep the circuit open for everybody.
+        pcall(let_rest, conversation)
     end
     redis.call("DEL", P .. "lost")
     redis.call("HSET", P .. "circuit", "state", "trial")

@@ -61,7 +61,7 @@ local function occupy(conversation, delivery)
     redis.call("SADD", P .. "claims:" .. agent, conversation)
     if redis.call("HGET", P .. "circuit", "state") == "trial" then
         redis.call("HDEL", P .. "circuit", "asked_at")
-        redis.call("HSET", P .. "circuit", "trial", ARGV[2], "tried", agent)
+        redis.call("HSET", P .. "circuit", "trial", ARGV[2], "trial_at", now, "tried", agent)
     end
 end
 
@@ -80,8 +80,8 @@ if redis.call("EXISTS", P .. "stop") == 1 then return {"credentials"} end
 local cap, agent_cap = limits(ARGV[6], ARGV[7])
 if redis.call("ZCARD", P .. "claims") >= cap then return {"full"} end
 local conversation = next_in_line(agent_cap)
-while conversation and is_spoiled(conversation) do
-    evict(conversation)
+while conversation and (is_spoiled(conversation) or is_headless(conversation)) do
+    if is_spoiled(conversation) then evict(conversation) else stand(conversation, now) end
     conversation = next_in_line(agent_cap)
 end
 if not conversation then

@@ -9,7 +9,7 @@
 -- ARGV[6]  detail        more of it, for people
 -- ARGV[7]  paid          "1" when the delivery needs no agent any more
 -- ARGV[8]  is_answer     "1" when the agent has just answered: it and the gateway are well
--- ARGV[9]  shown         createdAt of the newest message that the answered turn showed, in ms
+-- ARGV[9]  shown         createdAt of the newest message that a concluded turn showed, in ms, or 0
 -- ARGV[10] memory_ms     how long that is remembered
 --
 -- Returns  {1, newest createdAt known of the row} when written, {0} when the claim is lost
@@ -25,9 +25,11 @@ if ARGV[4] == "1" then redis.call("HSETNX", row, "key_user", id) end
 if ARGV[8] == "1" then
     wake_agent(found[2])
     redis.call("ZREM", P .. "lost", ARGV[1])
+    if is_trial(ARGV[2]) then redis.call("DEL", P .. "circuit") end
+end
+if tonumber(ARGV[9]) > 0 then
     local seen = math.max(tonumber(ARGV[9]), tonumber(redis.call("GET", seen_key(ARGV[1])) or 0))
     redis.call("SET", seen_key(ARGV[1]), seen, "PX", ARGV[10])
-    if is_trial(ARGV[2]) then redis.call("DEL", P .. "circuit") end
 end
 if ARGV[5] == "asked" and is_trial(ARGV[2]) then
     redis.call("HSETNX", P .. "circuit", "asked_at", now_ms())

@@ -12,13 +12,17 @@
 -- ARGV[5]  created_at    createdAt of the row now, in ms
 -- ARGV[6]  creation_time _creationTime of the row, in ms, as text
 --
--- Returns  1 when the delivery has the new identity, 0 when the claim is lost
+-- Returns  1 when the delivery has the new identity, 0 when the claim is lost, 2 when the newer
+--          message is over already: nothing was changed
 --
 -- Safe to run twice: the second time the delivery has it already.
 if not holds(ARGV[1], ARGV[2]) then return 0 end
 local mailbox = mailbox_key(ARGV[1])
 local old, new = redis.call("HGET", mailbox, "delivery"), ARGV[3]
 if old == new then return 1 end
+local over = redis.call("HMGET", row_key(redis.call("HGET", delivery_key(old), "notification")),
+    "newest_id", "outcome")
+if over[1] == new and over[2] and redis.call("EXISTS", delivery_key(new)) == 0 then return 2 end
 
 local notification = redis.call("HGET", delivery_key(old), "notification")
 local row = row_key(notification)

@@ -7,7 +7,7 @@
 --
 -- Returns  a list of facts, each a flat list of fields and values of a delivery
 local now, found = now_ms(), {}
-for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[1] - 1)) do
+local function look_at(id)
     local facts = redis.call("HMGET", delivery_key(id), "conversation", "unlisted", "state", "agent",
         "created_at")
     if facts[3] == "queued" and facts[2] ~= "1" then
@@ -18,6 +18,7 @@ for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[1] - 1)) do
         end
     end
 end
+for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[1] - 1)) do pcall(look_at, id) end
 table.sort(found, function(one, other)
     if one[1] ~= other[1] then return one[1] < other[1] end
     return one[2] < other[2]

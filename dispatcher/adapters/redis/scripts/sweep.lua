@@ -36,6 +36,8 @@ local function guarded(step, conversation)
     local well, result = pcall(step, conversation, now)
     if well then return result end
     evict(conversation)
+    redis.call("ZREM", P .. "claims", conversation)
+    redis.call("SREM", P .. "claims:" .. agent_of(conversation), conversation)
     spoiled = spoiled + 1
 end
 

@@ -3,6 +3,8 @@
 -- Whoever waits for the gateway, for an agent or for an operator stands in line without a rest of
 -- its own: it is not eligible, and goes on in its turn once the world is well again.
 
+local ASKS_WITHIN_MS = 3000
+
 local function is_fuse(cause) return string.sub(cause or "", 1, 5) == "fuse_" end
 
 -- A rest that grows from failure to failure, but never ends before the other side wished.
@@ -65,9 +67,12 @@ end
 -- How many more asks the world lets through, and why not more.
 local function gate()
     if is_paused("all") then return 0, "paused" end
-    local found = redis.call("HMGET", P .. "circuit", "state", "trial")
+    local found = redis.call("HMGET", P .. "circuit", "state", "trial", "trial_at", "asked_at")
     if not found[1] then return math.huge end
-    if found[1] == "trial" and not found[2] then return 1 end
+    if found[1] ~= "trial" then return 0, "circuit" end
+    -- Who has not asked within seconds may never do so: its worker died, or is held up.
+    local is_late = found[2] and not found[4] and now_ms() - tonumber(found[3] or 0) > ASKS_WITHIN_MS
+    if not found[2] or is_late then return 1 end
     return 0, "circuit"
 end
 

@@ -14,7 +14,7 @@
 --   story:{delivery}       list    "{ms}|{word}|{detail}", the newest last; for people
 --   row:{notification}     hash    newest createdAt seen, its delivery, open deliveries, key_user,
 --                                  outcome; with an expiry it is the tombstone
---   seen:{conversation}    string  createdAt of the newest message that an answered turn showed
+--   seen:{conversation}    string  createdAt of the newest message that a concluded turn showed
 --   line:{class}           zset    agents by their longest wait
 --   line:{class}:{agent}   zset    conversations by the time their head was put
 --   paid                   zset    conversations in line whose head needs no agent, by the same
@@ -32,7 +32,7 @@
 --   rests                  zset    agents by the end of their rest
 --   rest:{agent}           hash    cause, since, level: how often it had to rest in a row
 --   circuit                hash    state (open or trial), cause, since, failures, probe_at,
---                                  trial: the token of the one ask that is tried, asked_at,
+--                                  trial: the token of the one ask that is tried, trial_at, asked_at,
 --                                  tried: the agent that it asks; no key when closed
 --   stop                   string  why the backend must not be called; expires
 --   turns                  string  claims granted so far

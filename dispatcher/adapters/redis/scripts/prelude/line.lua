@@ -14,7 +14,26 @@ local function is_spoiled(conversation)
     if not is_of_type(mailbox_key(conversation), "hash")
         or not is_of_type(mail_key(conversation), "zset") then return true end
     local head = head_of(conversation)
-    return head and redis.call("TYPE", delivery_key(head)).ok ~= "hash"
+    return head and not is_of_type(delivery_key(head), "hash")
+end
+
+local function is_headless(conversation)
+    local head = head_of(conversation)
+    return head and redis.call("HEXISTS", delivery_key(head), "conversation") == 0
+end
+
+-- Take heads that have lost their facts out of a mailbox; the audit puts their rows anew.
+local function drop_lost_heads(conversation)
+    while is_headless(conversation) do
+        local head = head_of(conversation)
+        if redis.call("HGET", mailbox_key(conversation), "pinned") == head then
+            redis.call("HDEL", mailbox_key(conversation), "pinned")
+        end
+        for _, place in ipairs(redis.call("ZRANGE", mail_key(conversation), 0, -1)) do
+            if id_of(place) == head then redis.call("ZREM", mail_key(conversation), place) end
+        end
+        redis.call("DEL", delivery_key(head))
+    end
 end
 
 local function take_from_line(conversation, class, agent)
@@ -33,6 +52,9 @@ local function evict(conversation)
     redis.call("ZREM", P .. "paid", conversation)
     redis.call("ZREM", P .. "resting", conversation)
     for class = 0, CLASSES - 1 do take_from_line(conversation, class, agent_of(conversation)) end
+    if redis.call("TYPE", mailbox_key(conversation)).ok == "hash" then
+        redis.call("HDEL", mailbox_key(conversation), "line_class")
+    end
 end
 
 -- Take a mailbox out of wherever it waits: the line or the rests.
@@ -69,6 +91,7 @@ local function stand(conversation, now)
     leave(conversation)
     local mailbox = mailbox_key(conversation)
     if redis.call("HEXISTS", mailbox, "token") == 1 then return false end
+    drop_lost_heads(conversation)
     local head = head_of(conversation)
     if not head then
         redis.call("DEL", mailbox)
