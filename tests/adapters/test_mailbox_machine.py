@@ -75,12 +75,12 @@ GIVEN_BACK = Resting(delay=timedelta(0), cause="draining", spends=Spent.NOTHING)
 
 
 def row(number: int, version: int) -> Entry:
-    """One of twelve rows over four conversations of two agents; a version is a newer message."""
+    """One of twelve rows over six conversations of two agents; a version is a newer message."""
     return Entry(
         notification=NotificationId(f"n{number}"),
         message=MessageId(f"m{number}v{version}"),
         agent=AgentId(f"a{number % 2}"),
-        task=TaskId(f"t{number % 4}"),
+        task=TaskId(f"t{number % 6}"),
         kind=(Kind.MENTION, Kind.THREAD_UPDATE, Kind.STATUS_CHANGE)[number % 3],
         created_at_ms=1000 + number + 100 * version,
         creation_time_ms=1000.25 + number,
@@ -322,7 +322,7 @@ class MailboxMachine(RuleBasedStateMachine):
         if claim is None:
             return
         number = int(claim.entry.notification[1:])
-        older = [n for n in range(number % 4, number, 4) if (n, self.versions[n]) not in self.known]
+        older = [n for n in range(number % 6, number, 6) if (n, self.versions[n]) not in self.known]
         if claim.delivery not in self.paid:
             self.store.journal(claim, Journal(stage=Stage.ASKED))
             self.begun[claim.conversation] = claim.delivery
@@ -353,10 +353,24 @@ class MailboxMachine(RuleBasedStateMachine):
         self.store.sweep()
 
     @rule(data=st.data())
-    def a_stale_worker_changes_nothing(self, data: st.DataObject) -> None:
-        if not self.lost:
+    def a_frozen_worker_thaws_when_another_one_has_its_mailbox(self, data: st.DataObject) -> None:
+        """Rare by chance: the mailbox of the frozen one must be claimed anew."""
+        claim = self.pick(data)
+        if claim is None:
             return
-        stale = data.draw(st.sampled_from(self.lost))
+        self.client.zadd(f"{PREFIX}claims", {claim.conversation: 1})
+        self.store.sweep()
+        self.claims.remove(claim)
+        self.lost.append(claim)
+        self.claim(int(claim.entry.notification[1:]))
+        self.assert_it_changes_nothing(claim)
+
+    @rule(data=st.data())
+    def a_stale_worker_changes_nothing(self, data: st.DataObject) -> None:
+        if self.lost:
+            self.assert_it_changes_nothing(data.draw(st.sampled_from(self.lost)))
+
+    def assert_it_changes_nothing(self, stale: Claim) -> None:
         before = self.everything()
         with pytest.raises(LeaseLost):
             self.store.journal(stale, Journal(stage=Stage.POSTING))
@@ -464,7 +478,7 @@ def test_the_mailbox_store_keeps_its_invariants_in_every_history(redis_client) -
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=100,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
