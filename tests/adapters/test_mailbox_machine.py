@@ -472,14 +472,14 @@ class MailboxMachine(RuleBasedStateMachine):
         return {key: self.client.dump(key) for key in self.client.scan_iter()}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_the_mailbox_store_keeps_its_invariants_in_every_history(redis_client) -> None:
     machine = type("Machine", (MailboxMachine,), {"client": redis_client})
     run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=100,
-            stateful_step_count=40,
+            stateful_step_count=80,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
