@@ -27,6 +27,7 @@ _MEANINGS: Final = {
     "overlapping_because_forgotten": "Redis was made to forget the claim of the earlier ask",
     "late_connection_of_frozen": "a frozen worker's ask met the one of its successor",
     "dead_of_injected_faults": "given up as it should be",
+    "scrolled_out": "gave its row to newer ones and was out of the thread's view at their turn",
     "tools_done": "calls that the agent was told to be done; each was done once",
     "tools_refused": "calls that the agent was told to be refused",
     "tools_of_unknown_outcome": "calls that the agent was told to check before repeating",

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from dispatcher.domain.prompt import ENTRIES
 from dispatcher.lab.proof.docket import ANSWERED, Docket, row_of
 from dispatcher.lab.proof.evidence import DeadLetter, Row, Said
 from dispatcher.lab.proof.verdict import Breach
@@ -22,7 +23,7 @@ def find_lost(docket: Docket) -> Iterator[Breach]:
             row = _row_of_said(docket, said, agent)
             if row is not None and row.row in docket.dead_rows:
                 continue
-            if not _is_answered(docket, said, agent):
+            if not _is_answered(docket, said, agent) and not _scrolled_out(docket, said, agent):
                 kind = "mention" if said.is_mention else "message to subscribers"
                 yield Breach(
                     promise="lost",
@@ -82,7 +83,12 @@ def find_dead_without_cause(docket: Docket) -> Iterator[Breach]:
 def count_answers(docket: Docket) -> Counter[str]:
     """Count what is told apart: dead letters that our troubles explain."""
     explained = sum(_is_explained(docket, letter) for letter in docket.evidence.dead)
-    return Counter(dead_of_injected_faults=explained)
+    scrolled = sum(
+        not _is_answered(docket, said, agent) and _scrolled_out(docket, said, agent)
+        for said in docket.evidence.said
+        for agent in said.agents
+    )
+    return Counter(dead_of_injected_faults=explained, scrolled_out=scrolled)
 
 
 def _row_of_said(docket: Docket, said: Said, agent: str) -> Row | None:
@@ -103,6 +109,25 @@ def _is_answered(docket: Docket, said: Said, agent: str) -> bool:
     written_ms = message.created_ms if message else 0.0
     return any(
         ask.outcome == ANSWERED and ask.received_ms >= written_ms and said.word in ask.text
+        for turn in docket.conversations.get((agent, said.task), ())
+        if docket.is_replied(turn)
+        for ask in turn.prompts
+    )
+
+
+def _scrolled_out(docket: Docket, said: Said, agent: str) -> bool:
+    """Say whether so much was written after a message that no turn could show it any more.
+
+    The newest messages of a thread are shown. Of a message that gave its row to newer ones, and has
+    scrolled out before the turn of the newest one, nobody promised more.
+    """
+    message = docket.messages.get(said.message)
+    if said.is_mention or message is None:
+        return False
+    written = [one.created_ms for one in docket.thread(said.task)]
+    return any(
+        ask.outcome == ANSWERED
+        and sum(message.created_ms < at <= ask.received_ms for at in written) >= ENTRIES
         for turn in docket.conversations.get((agent, said.task), ())
         if docket.is_replied(turn)
         for ask in turn.prompts

@@ -15,12 +15,19 @@ _FROZEN_GRACE_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a turn belongs: the message that it answers may stand for older ones."""
+    """Where a turn belongs: the message that it answers may stand for older ones.
+
+    Attributes:
+        known_ms: When the store heard of it; the order is the one that was known at a claim.
+        claimed_ms: When the claim began under which it was first answered.
+    """
 
     turn: Turn
     earliest_ms: float
     latest_ms: float
     asked_ms: float
+    known_ms: float
+    claimed_ms: float
 
 
 def find_out_of_order(docket: Docket) -> Iterator[Breach]:
@@ -67,7 +74,8 @@ def count_order(docket: Docket) -> Counter[str]:
 
 
 def _is_overtaken(one: _Place, *, by: _Place) -> bool:
-    return one.latest_ms < by.earliest_ms and one.asked_ms > by.asked_ms
+    is_late = one.latest_ms < by.earliest_ms and one.asked_ms > by.asked_ms
+    return is_late and one.known_ms < by.claimed_ms
 
 
 def _places(docket: Docket, turns: list[Turn]) -> Iterator[_Place | None]:
@@ -86,7 +94,7 @@ def _places(docket: Docket, turns: list[Turn]) -> Iterator[_Place | None]:
             continue
         if turn.row.kind != "thread_update" or turn.message is None:
             at_ms = turn.message.created_ms if turn.message else turn.row.created_ms
-            yield _Place(turn, at_ms, at_ms, asked_ms)
+            yield _Place(turn, at_ms, at_ms, asked_ms, *_known(docket, turn, asked_ms))
             continue
         latest_ms = turn.message.created_ms
         before_ms = max((at for at in answered if at < latest_ms), default=0.0)
@@ -94,7 +102,14 @@ def _places(docket: Docket, turns: list[Turn]) -> Iterator[_Place | None]:
         if docket.is_replied(turn):
             # Only then it is over; else it goes on, and may be turned to a newer message.
             answered.append(latest_ms)
-        yield _Place(turn, earliest_ms, latest_ms, asked_ms)
+        yield _Place(turn, earliest_ms, latest_ms, asked_ms, *_known(docket, turn, asked_ms))
+
+
+def _known(docket: Docket, turn: Turn, asked_ms: float) -> tuple[float, float]:
+    story = docket.story(turn.delivery)
+    put = next((step.at_ms for step in story if step.word == "put"), 0.0)
+    claims = [step.at_ms for step in story if step.word == "claimed" and step.at_ms <= asked_ms]
+    return put, max(claims, default=asked_ms)
 
 
 def _asked_ms(turn: Turn) -> float | None:
