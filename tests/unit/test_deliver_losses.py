@@ -1,13 +1,18 @@
 """A delivery that is taken away: by another worker, a lost store, or the end of our own worker."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from dispatcher.domain import errors
-from dispatcher.domain.delivery import Resting, Spent
+from dispatcher.domain.delivery import Claim, Resting, Spent
+from dispatcher.domain.errors import LeaseLost
 from dispatcher.flows.deliver import deliver
 from tests.fakes.deliveries import ANSWERED, office_for
+from tests.fakes.desk import Office
 
 EVERY_EFFECT = ("mark_begun", "ask", "post_message", "mark_delivered")
 
@@ -86,3 +91,33 @@ def test_a_worker_that_drains_gives_its_delivery_back_unspent() -> None:
 
     assert first == Resting(delay=timedelta(0), cause="draining", spends=Spent.NOTHING)
     assert second == ANSWERED
+
+
+def test_a_lease_that_is_lost_right_before_the_mark_keeps_the_row_unmarked() -> None:
+    """The worker's own clock says so; the store may not know it yet."""
+    office = office_for()
+    office.desk = replace(office.desk, holds=LostBeforeTheMark(office))
+
+    assert office.attempt() is None
+
+    assert "journal:marking" in office.diary.calls
+    assert not office.backend.is_delivered(office.row)
+
+
+class LostBeforeTheMark:
+    """Holds that are lost as soon as marking is journalled."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    @contextmanager
+    def hold(self, claim: Claim, *, since: float) -> Iterator["LostBeforeTheMark"]:
+        yield self
+
+    def check(self) -> None:
+        if "journal:marking" in self._office.diary.calls:
+            raise LeaseLost("the lease was not confirmed in time")
+
+    @contextmanager
+    def on_loss(self, cancel: Callable[[], None]) -> Iterator[None]:
+        yield
