@@ -68,7 +68,7 @@ def test_a_second_message_goes_into_the_same_session(stack, model) -> None:
 def test_a_provider_that_refuses_one_agent_leaves_the_others_alone(stack, model) -> None:
     model.behave("writer", Manner(status=404))
     say(stack, "@writer hello")
-    until(lambda: stack.health()["store"]["resting"] == 1, seconds=PATIENTLY)
+    until(lambda: "agent_unavailable" in str(stack.health()["problems"]), seconds=PATIENTLY)
 
     say(stack, "@engineer [[reply:still here]]")
 
