@@ -10,15 +10,13 @@ from dispatcher.domain.delivery import Claim, Dead, Entry, NotClaimed, Resting, 
 from dispatcher.domain.errors import LeaseLost, StoreUnusable
 from dispatcher.domain.ids import (
     AccountId,
-    AgentId,
     ConversationId,
-    MessageId,
     NotificationId,
-    TaskId,
 )
 from dispatcher.domain.journal import Journal, Stage, load
 from dispatcher.domain.notification import Kind
 from dispatcher.ports import Done
+from tests.adapters.store_room import entry
 from tests.samples import notification
 from tests.waiting import until
 
@@ -39,20 +37,6 @@ def hasty(redis_client: redis.Redis) -> RedisMailboxes:
     """The same store with a lease that is over at once."""
     return RedisMailboxes(
         redis_client, account=AccountId("acc"), lease=timedelta(milliseconds=1), worker="w2"
-    )
-
-
-def entry(n: str, *, m: str | None = "m1", agent: str = "a1", task: str | None = "t1",
-          at: int = 1000, kind: Kind = Kind.MENTION, carried: bool = False) -> Entry:  # fmt: skip
-    return Entry(
-        notification=NotificationId(n),
-        message=MessageId(m) if m else None,
-        agent=AgentId(agent),
-        task=TaskId(task) if task else None,
-        kind=kind,
-        created_at_ms=at,
-        creation_time_ms=at + 0.25,
-        is_carried=carried,
     )
 
 
