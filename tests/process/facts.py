@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from dispatcher.lab.stack import Stack
@@ -62,3 +63,17 @@ def assert_no_overlaps(stack: Stack) -> None:
         for earlier, later in pairwise(turns):
             assert earlier["ended_at"] is not None
             assert later["received_at"] >= earlier["ended_at"]
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Processes that were started with the folder as their temporary directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if f"TMPDIR={folder}".encode() in environment:
+                found.append(entry.name)
+    return found

@@ -10,25 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.facts import processes_of
 from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 DEV = [sys.executable, "-m", "dispatcher", "dev"]
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Processes that were started with the folder as their temporary directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if f"TMPDIR={folder}".encode() in environment:
-                found.append(entry.name)
-    return found
 
 
 def start_dev(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:

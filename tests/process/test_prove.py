@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.lab.proof.verdict import PROMISES
+from tests.process.facts import processes_of
 from tests.waiting import until
 
 pytestmark = pytest.mark.process
@@ -27,20 +28,6 @@ def start_prove(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Processes that were started with the folder as their temporary directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if f"TMPDIR={folder}".encode() in environment:
-                found.append(entry.name)
-    return found
 
 
 @pytest.mark.timeout(360)
