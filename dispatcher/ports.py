@@ -275,8 +275,12 @@ class Mailboxes(Protocol):
         """
         ...
 
-    def sweep(self, *, term: int = 0) -> "Swept":
+    def sweep(self, *, term: int = 0, unswept: timedelta = timedelta(0)) -> "Swept":
         """Take back expired leases, end due rests, and find out who is to be rung.
+
+        Args:
+            term: Of the leader; 0 for a standby.
+            unswept: Do nothing when somebody swept within that time.
 
         Raises:
             LeadLost: Another runtime leads; nothing was done.
@@ -291,12 +295,15 @@ class Mailboxes(Protocol):
         """Tell what deliveries wait for outside: circuit, resting agents, pauses, credentials."""
         ...
 
-    def admit(self, *, is_well: bool, term: int = 0) -> None:
-        """Tell what a probe found: a gateway that is well gets one trial ask.
+    def begin_probe(self) -> bool:
+        """Take the right to probe the gateway; False when it is not time, or somebody else has it.
 
-        Raises:
-            LeadLost: Another runtime leads; nothing was changed.
+        It is given to one at a time, and passes on from whoever tells nothing for some seconds.
         """
+        ...
+
+    def admit(self, *, is_well: bool) -> tuple[ConversationId, ...]:
+        """Tell what a probe found: a gateway that is well gets one trial ask; return whom to ring."""
         ...
 
     def stop_backend(self, reason: str | None) -> None:

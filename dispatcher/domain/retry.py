@@ -97,6 +97,12 @@ FUSE_DEATHS: Final = 2
 GATEWAY_BLAME: Final = Blame(
     party=Blamed.GATEWAY, first=timedelta(seconds=1), longest=timedelta(seconds=30)
 )
+PROBE_AGAIN: Final = timedelta(seconds=2)
+"""So long after a probe that found the gateway away it is probed again; a look costs nearly nothing."""
+
+PROBE_TAKES: Final = timedelta(seconds=6)
+"""Whoever probes and tells nothing for so long has died, and another one may."""
+
 TRIAL_TAKEN: Final = timedelta(seconds=10)
 """A trial ask that runs for so long was taken by the gateway, whenever its answer comes."""
 

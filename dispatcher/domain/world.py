@@ -20,7 +20,7 @@ class Circuit:
 
     Attributes:
         since: When it opened.
-        failures: Probes and trials that failed in a row.
+        failures: Asks, and then trials, that failed in a row.
         probe_at: When the gateway is looked at next.
     """
 

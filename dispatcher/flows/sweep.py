@@ -1,6 +1,7 @@
 """Take back what the dead held, wake what is due, ring for who waits."""
 
 import logging
+from datetime import timedelta
 
 from dispatcher.ports import Bell, Mailboxes, Swept, Tally
 
@@ -12,14 +13,28 @@ SPOILED = (
 _log = logging.getLogger(__name__)
 
 
-def sweep_once(*, mailboxes: Mailboxes, bell: Bell, tally: Tally, term: int = 0) -> Swept:
+def sweep_once(
+    *,
+    mailboxes: Mailboxes,
+    bell: Bell,
+    tally: Tally,
+    term: int = 0,
+    unswept: timedelta = timedelta(0),
+) -> Swept:
     """Sweep the store once and ring.
+
+    Args:
+        mailboxes: The store.
+        bell: Rings for those who wait.
+        tally: Counts what was done.
+        term: Of the leader; 0 for a standby.
+        unswept: Do nothing when somebody swept within that time.
 
     Raises:
         LeadLost: Another runtime leads by now.
         StoreError: Redis could not be reached; the next sweep makes up for it.
     """
-    swept = mailboxes.sweep(term=term)
+    swept = mailboxes.sweep(term=term, unswept=unswept)
     bell.ring(swept.to_ring)
     tally.swept(swept)
     if swept.expired:

@@ -9,13 +9,14 @@ from dispatcher.adapters.redis.connection import check_server
 from dispatcher.domain.world import CircuitState
 from dispatcher.flows.audit import audit_once
 from dispatcher.flows.sweep import sweep_once
-from dispatcher.runtime.leadership import STAND_BY, Leadership
+from dispatcher.runtime.leadership import Leadership
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
 
 _AUDIT_GAP: Final = timedelta(seconds=10)
 _AUDIT: Final = timedelta(minutes=3)
 _AUDIT_LOOK: Final = timedelta(seconds=5)
+_UNSWEPT_ROUNDS: Final = 2
 _GATEWAY_ROUND: Final = timedelta(seconds=1)
 _GATEWAY_LOOK: Final = timedelta(seconds=15)
 _GATEWAY_LOOK_AGAIN: Final = timedelta(seconds=2)
@@ -24,7 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Sweeps the mailboxes every ``DELIVERY_SWEEP_MS``."""
+    """Sweeps the mailboxes every ``DELIVERY_SWEEP_MS``.
+
+    That is the leader's work. But its death must not add to that of a worker: a standby sweeps when
+    nobody has for two rounds, however long the dead leader's lease still runs.
+    """
 
     def __init__(
         self, parts: Parts, leadership: Leadership, *, on_mismatch: Callable[[], None]
@@ -35,11 +40,15 @@ class Sweeper:
         self.every = milliseconds(parts.settings.delivery_sweep_ms)
 
     def round(self) -> timedelta:
-        """Sweep once."""
+        """Sweep once, in a standby only when nobody else does."""
         parts, term = self._parts, self._leadership.term()
-        if term is None:
-            return STAND_BY
-        swept = sweep_once(mailboxes=parts.mailboxes, bell=parts.bell, tally=parts.tally, term=term)
+        swept = sweep_once(
+            mailboxes=parts.mailboxes,
+            bell=parts.bell,
+            tally=parts.tally,
+            term=term or 0,
+            unswept=timedelta(0) if term else _UNSWEPT_ROUNDS * self.every,
+        )
         if swept.spoiled:
             self._on_mismatch()
         return self.every
@@ -73,34 +82,32 @@ class Auditor:
 
 
 class GatewayWatch:
-    """Looks at the gateway: for health now and then, and as the one prober of an open circuit."""
+    """Looks at the gateway: for health now and then, and to probe an open circuit.
 
-    def __init__(self, parts: Parts, vitals: Vitals, leadership: Leadership) -> None:
+    Every runtime may probe, one at a time: the lead of a dead leader keeps nobody waiting.
+    """
+
+    def __init__(self, parts: Parts, vitals: Vitals) -> None:
         self._parts = parts
         self._vitals = vitals
-        self._leadership = leadership
         self._was_ready: bool | None = None
         self._look_at = 0.0
 
     def round(self) -> timedelta:
         """Look when it is time to; while the circuit is open, tell the store what was found."""
-        now, term = self._parts.clock.monotonic(), self._leadership.term()
-        world = self._parts.mailboxes.world()
+        now, mailboxes = self._parts.clock.monotonic(), self._parts.mailboxes
+        world = mailboxes.world()
         self._vitals.world_seen(world)
         circuit = world.circuit
-        is_probe = (
-            term is not None
-            and circuit is not None
-            and circuit.state is CircuitState.OPEN
-            and world.at >= circuit.probe_at
-        )
+        is_due = circuit and circuit.state is CircuitState.OPEN and world.at >= circuit.probe_at
+        is_probe = bool(is_due) and mailboxes.begin_probe()
         if not is_probe and now < self._look_at:
             return _GATEWAY_ROUND
         is_ready = self._look()
         self._look_at = now + (_GATEWAY_LOOK if is_ready else _GATEWAY_LOOK_AGAIN).total_seconds()
-        if is_probe and term is not None:
+        if is_probe:
             is_well = is_ready and self._parts.gateway.accepts_token() is not False
-            self._parts.mailboxes.admit(is_well=is_well, term=term)
+            self._parts.bell.ring(mailboxes.admit(is_well=is_well))
         return _GATEWAY_ROUND
 
     def _look(self) -> bool:

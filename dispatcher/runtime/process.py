@@ -89,7 +89,7 @@ def run(settings: Settings) -> int:
         poll_loop,
         loop("sweep", Sweeper(parts, leadership, on_mismatch=audit_loop.wake.set).round),
         audit_loop,
-        loop("gateway", GatewayWatch(parts, vitals, leadership).round),
+        loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip
     web.start()
     with suppress(StoreError):

@@ -153,6 +153,9 @@ class Room:
         circuit = {"state": "open", "cause": "gateway_unavailable", "since": now, "failures": 1}
         self.client.hset(f"{PREFIX}circuit", mapping=circuit | {"probe_at": now + 1000})
 
+    def make_probe_due(self) -> None:
+        self.client.hset(f"{PREFIX}circuit", "probe_at", 1)
+
     def wait_for_probe(self) -> timedelta:
         """How long the next probe waits from now."""
         world = self.store.world()

@@ -7,7 +7,7 @@ import redis
 
 from dispatcher.adapters.redis.leader import RedisLead
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
-from dispatcher.domain.delivery import entry_of
+from dispatcher.domain.delivery import Claim, entry_of
 from dispatcher.domain.errors import LeadLost
 from dispatcher.domain.ids import AccountId
 from tests.samples import notification
@@ -55,6 +55,19 @@ def test_a_leader_of_an_old_term_changes_nothing(store: RedisMailboxes) -> None:
     with pytest.raises(LeadLost):
         store.sweep(term=term)
     assert store.stats().open == 0
+
+
+def test_a_standby_sweeps_when_nobody_else_does(store: RedisMailboxes, redis_client) -> None:
+    """The death of a leader must not add to that of a worker."""
+    short = RedisMailboxes(redis_client, account=AccountId("acc"), lease=SHORT, worker="w")
+    RedisLead(store.steps, holder="a", lease=LONG).take()
+    short.put([entry_of(notification())])
+    claim = short.claim(entry_of(notification()).conversation)
+    assert isinstance(claim, Claim)
+    store.sweep()
+
+    assert store.sweep(unswept=LONG).expired == 0
+    assert until(lambda: store.sweep(unswept=SHORT).expired) == 1
 
 
 def test_a_worker_carries_a_message_without_leading(store: RedisMailboxes) -> None:

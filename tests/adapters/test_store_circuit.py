@@ -154,15 +154,41 @@ def test_a_longer_wish_of_another_ask_is_obeyed_too_and_a_shorter_one_changes_no
 # Probes
 
 
-def test_probes_that_fail_come_slower_and_slower_up_to_half_a_minute(open_room: Room) -> None:
-    waits = [open_room.wait_for_probe()]
+def test_a_gateway_that_is_away_for_long_is_noticed_soon_when_it_is_back(open_room: Room) -> None:
+    """A probe is a mere look: only failed asks make everybody wait longer and longer."""
     for _ in range(8):
-        open_room.store.admit(is_well=False)
-        waits.append(open_room.wait_for_probe())
+        assert open_room.store.admit(is_well=False) == ()
 
-    whole = [round(wait / timedelta(seconds=1)) for wait in waits]
-    assert whole == [1, 2, 4, 8, 16, 30, 30, 30, 30]
+    assert timedelta(seconds=1) < open_room.wait_for_probe() <= timedelta(seconds=2)
     assert open_room.open_circuit().state is CircuitState.OPEN
+
+
+def test_one_probes_at_a_time_and_not_before_it_is_time(open_room: Room) -> None:
+    assert not open_room.store.begin_probe()
+    open_room.make_probe_due()
+
+    assert open_room.store.begin_probe()
+    assert not open_room.store.begin_probe()
+
+
+def test_a_prober_that_dies_is_followed_by_another_one(open_room: Room) -> None:
+    open_room.make_probe_due()
+    assert open_room.store.begin_probe()
+    assert timedelta(seconds=5) < open_room.wait_for_probe() <= timedelta(seconds=6)
+
+    open_room.make_probe_due()
+
+    assert open_room.store.begin_probe()
+
+
+def test_nobody_probes_a_gateway_whose_circuit_is_not_open(trial_room: Room) -> None:
+    trial_room.make_probe_due()
+
+    assert not trial_room.store.begin_probe()
+
+
+def test_the_one_who_may_try_is_rung_at_once(open_room: Room) -> None:
+    assert len(open_room.store.admit(is_well=True)) == 1
 
 
 def test_a_probe_closes_nothing_by_itself(open_room: Room) -> None:

@@ -27,7 +27,7 @@ from tests.adapters.store_room import (
 from tests.samples import notification
 from tests.waiting import until
 
-OF_THE_ACCOUNT = {"layout", "limits", "turns"}
+OF_THE_ACCOUNT = {"layout", "limits", "swept_at", "turns"}
 """What a store keeps that was used once, however much went through it."""
 
 UPDATE = Kind.THREAD_UPDATE

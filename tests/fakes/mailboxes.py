@@ -118,7 +118,7 @@ class FakeMailboxes:
                 self.head = _rested(head, outcome)
         return Done(to_ring=(claim.conversation,))
 
-    def sweep(self, *, term: int = 0) -> Swept:
+    def sweep(self, *, term: int = 0, unswept: timedelta = timedelta(0)) -> Swept:
         self._diary.note("sweep")
         return Swept(expired=0, rested=0, to_ring=())
 

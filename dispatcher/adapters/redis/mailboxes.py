@@ -32,6 +32,8 @@ from dispatcher.domain.retry import (
     FUSE_DEATHS,
     FUSE_WINDOW,
     GATEWAY_BLAME,
+    PROBE_AGAIN,
+    PROBE_TAKES,
     TRIAL_TAKEN,
 )
 from dispatcher.domain.world import AgentRest, Circuit, CircuitState, World
@@ -188,11 +190,11 @@ class RedisMailboxes:
         dropped, *rings = rest
         return Done(to_ring=conversations(rings), dropped=int(dropped))
 
-    def sweep(self, *, term: int = 0) -> Swept:
+    def sweep(self, *, term: int = 0, unswept: timedelta = timedelta(0)) -> Swept:
         """See ``Mailboxes.sweep``."""
         expired, *counts = self.steps.run(
             "sweep", milliseconds(RING_WAIT), milliseconds(RING_WAIT_MAX), _SWEPT_AT_ONCE, term,
-            milliseconds(TRIAL_TAKEN),
+            milliseconds(unswept), milliseconds(TRIAL_TAKEN),
         )  # fmt: skip
         refuse_the_past(expired)
         rested, spoiled, *rings = counts
@@ -229,12 +231,15 @@ class RedisMailboxes:
             paused=tuple((what, instant(since)) for what, since in pairs(paused).items()),
         )
 
-    def admit(self, *, is_well: bool, term: int = 0) -> None:
+    def begin_probe(self) -> bool:
+        """See ``Mailboxes.begin_probe``."""
+        return bool(self.steps.run("begin_probe", milliseconds(PROBE_TAKES)))
+
+    def admit(self, *, is_well: bool) -> tuple[ConversationId, ...]:
         """See ``Mailboxes.admit``."""
         after = milliseconds(AFTER_A_BREAK)
-        refuse_the_past(
-            self.steps.run("admit", int(is_well), term, *growth_of(GATEWAY_BLAME), after)
-        )
+        _, *rings = self.steps.run("admit", int(is_well), milliseconds(PROBE_AGAIN), after)
+        return conversations(rings)
 
     def stop_backend(self, reason: str | None) -> None:
         """See ``Mailboxes.stop_backend``."""

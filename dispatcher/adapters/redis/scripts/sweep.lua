@@ -4,8 +4,9 @@
 -- ARGV[1]  ring_wait_ms      a mailbox not claimed so long after its ring is rung again
 -- ARGV[2]  ring_wait_max_ms  that wait doubles from ring to ring up to this
 -- ARGV[3]  most              how many leases, and how many rests, one sweep looks at
--- ARGV[4]  term              of the leader that sweeps
--- ARGV[5]  taken_ms          a trial ask that runs for so long was taken: the circuit closes
+-- ARGV[4]  term              of the leader that sweeps; 0 for a standby,
+-- ARGV[5]  unswept_ms        which does it only when nobody has for so long
+-- ARGV[6]  taken_ms          a trial ask that runs for so long was taken: the circuit closes
 --
 -- Returns  {-1} when another runtime leads, else
 --          {expired leases, ended rests, mailboxes left alone because a key is of a wrong type,
@@ -14,7 +15,11 @@
 -- Safe to run twice: what was taken back once is not expired any more.
 if is_of_the_past(ARGV[4]) then return {-1} end
 local now = now_ms()
-close_after_silent_trial(now, tonumber(ARGV[5]))
+if now - tonumber(redis.call("GET", P .. "swept_at") or 0) < tonumber(ARGV[5]) then
+    return {0, 0, 0}
+end
+redis.call("SET", P .. "swept_at", now)
+close_after_silent_trial(now, tonumber(ARGV[6]))
 
 local function take_back(conversation)
     local found = redis.call("HMGET", mailbox_key(conversation), "delivery", "worker")

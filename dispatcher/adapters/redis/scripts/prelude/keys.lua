@@ -36,6 +36,7 @@
 --                                  tried: the agent that it asks; no key when closed
 --   stop                   string  why the backend must not be called; expires
 --   turns                  string  claims granted so far
+--   swept_at               string  when the last sweep was
 --   leader                 string  the runtime that leads, expiring with its lease
 --   term                   string  how often the lead has changed hands
 local P = KEYS[1]
