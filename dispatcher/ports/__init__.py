@@ -1,0 +1,34 @@
+"""What the flows need from the world, as protocols. The contracts stand here, once."""
+
+from dispatcher.ports.actions import Actions
+from dispatcher.ports.backend import Backend
+from dispatcher.ports.books import Audit, Books, Controls, Holding, Records
+from dispatcher.ports.clock import Clock
+from dispatcher.ports.gateway import Ask, Gateway
+from dispatcher.ports.mailboxes import Done, Mailboxes, Put, Stats, Swept
+from dispatcher.ports.signals import Bell, Tally
+from dispatcher.ports.work import Hold, Holds, Isolation, Quarantine
+
+__all__ = [
+    "Actions",
+    "Ask",
+    "Audit",
+    "Backend",
+    "Bell",
+    "Books",
+    "Clock",
+    "Controls",
+    "Done",
+    "Gateway",
+    "Hold",
+    "Holding",
+    "Holds",
+    "Isolation",
+    "Mailboxes",
+    "Put",
+    "Quarantine",
+    "Records",
+    "Stats",
+    "Swept",
+    "Tally",
+]
