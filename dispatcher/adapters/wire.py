@@ -6,7 +6,7 @@ floats and become integers where they count milliseconds.
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from dispatcher.domain.errors import BackendGarbled, ContextMalformed
 from dispatcher.domain.ids import AgentId, MessageId, NotificationId, SessionKey, TaskId
@@ -17,8 +17,11 @@ from dispatcher.domain.notification import (
     Kind,
     Message,
     Notification,
+    Overview,
     Page,
+    Person,
     Task,
+    TopTask,
 )
 
 
@@ -167,6 +170,64 @@ class _WireFlags(_Wire):
         )
 
 
+class _WireDocument(_Wire):
+    content: Text = ""
+
+
+class _WirePerson(_Wire):
+    id_: Text = Field(alias="id", default="")
+    name: Text = ""
+
+    def read(self) -> Person:
+        return Person(user_id=self.id_, name=self.name)
+
+
+class _WireTopTask(_Wire):
+    task_id: Text = Field(alias="taskId", default="")
+    title: Text = ""
+    priority: float = Field(default=3, ge=-1e9, le=1e9, allow_inf_nan=False)
+    agents: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        alias="assignedAgentIds", default=[]
+    )
+    users: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        alias="assignedUserIds", default=[]
+    )
+
+    def read(self) -> TopTask:
+        return TopTask(
+            task_id=TaskId(self.task_id),
+            title=self.title,
+            priority=round(self.priority),
+            assignees=tuple(AgentId(agent) for agent in self.agents),
+            users=len(self.users),
+        )
+
+
+class _WireTotal(_Wire):
+    status: Text = ""
+    count: float = Field(default=0, ge=0, le=1e9, allow_inf_nan=False)
+
+
+class _WireGroup(_Wire):
+    status: Text = ""
+    tasks: Annotated[list[_WireTopTask], BeforeValidator(_as_list)] = []
+
+
+class _WireOverview(_Wire):
+    totals: Annotated[list[_WireTotal], BeforeValidator(_as_list)] = []
+    groups: Annotated[list[_WireGroup], BeforeValidator(_as_list)] = Field(
+        alias="topTasks", default=[]
+    )
+
+    def read(self) -> Overview:
+        return Overview(
+            totals=tuple((one.status, int(one.count)) for one in self.totals),
+            groups=tuple(
+                (one.status, tuple(task.read() for task in one.tasks)) for one in self.groups
+            ),
+        )
+
+
 class _WireContext(_Wire):
     notification: WireNotification
     agent: _WireAgent | None = None
@@ -180,6 +241,10 @@ class _WireContext(_Wire):
     crew: Annotated[list[dict[str, Any]], BeforeValidator(_as_objects)] = Field(
         alias="mentionableAgents", default=[]
     )
+    primary_user: _WirePerson | None = Field(alias="primaryUserMention", default=None)
+    repository: _WireDocument | None = Field(alias="repositoryDoc", default=None)
+    briefing: _WireDocument | None = Field(alias="globalBriefingDoc", default=None)
+    overview: _WireOverview | None = Field(alias="taskOverview", default=None)
 
     def read(self) -> Context:
         thread = tuple(item.read() for item in self.thread)
@@ -196,6 +261,10 @@ class _WireContext(_Wire):
             flags=self.flags.read() if self.flags else Flags(),
             session_key=SessionKey(self.session_key) if self.session_key else None,
             crew=tuple(_read_member_of_crew(one) for one in self.crew),
+            primary_user=self.primary_user.read() if self.primary_user else None,
+            repository=self.repository.content if self.repository else "",
+            briefing=self.briefing.content if self.briefing else "",
+            overview=self.overview.read() if self.overview else None,
         )
 
 
@@ -238,6 +307,18 @@ def read_context(value: object) -> Context | None:
         return _WireContext.model_validate(value).read()
     except ValidationError as error:
         raise ContextMalformed(f"the delivery context is malformed: {_describe(error)}") from error
+
+
+def read_crew(value: object) -> tuple[Agent, ...]:
+    """Read the agents of an account.
+
+    Raises:
+        BackendGarbled: It is not a list of agents.
+    """
+    try:
+        return tuple(one.read() for one in TypeAdapter(list[_WireAgent]).validate_python(value))
+    except ValidationError as error:
+        raise BackendGarbled(f"the list of agents is malformed: {_describe(error)}") from error
 
 
 def read_member(value: object, name: str) -> str:

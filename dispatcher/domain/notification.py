@@ -101,6 +101,38 @@ class Flags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A member of the account. The backend knows an address too; it never gets in here."""
+
+    user_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopTask:
+    """One task of the overview; ``assignees`` are ids of agents."""
+
+    task_id: TaskId
+    title: str
+    priority: int
+    assignees: tuple[AgentId, ...]
+    users: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What the orchestrator's chat is told of the board.
+
+    Attributes:
+        totals: ``(status, count)``, sampled by the backend.
+        groups: ``(status, its most urgent tasks)``.
+    """
+
+    totals: tuple[tuple[str, int], ...]
+    groups: tuple[tuple[str, tuple[TopTask, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """All that is known about one notification at the moment of its turn.
 
@@ -112,6 +144,10 @@ class Context:
         source_kind: Type of the row that caused ``message``, None for people's messages.
         session_key: Where the agent's conversation lives; None without an agent.
         crew: All agents of the account, the recipient included.
+        primary_user: Whom the agent turns to when it is stuck, or None.
+        repository: The account's document about its repository, empty without one.
+        briefing: The account's briefing; only in the orchestrator's chat.
+        overview: What is on the board; only in the orchestrator's chat.
     """
 
     notification: Notification
@@ -124,6 +160,10 @@ class Context:
     flags: Flags = field(default_factory=Flags)
     session_key: SessionKey | None = None
     crew: tuple[Agent, ...] = ()
+    primary_user: Person | None = None
+    repository: str = ""
+    briefing: str = ""
+    overview: Overview | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,13 @@ def may_mark_done(context: Context) -> bool:
     return in_review and context.flags.can_mark_done
 
 
+def is_orchestrator(context: Context) -> bool:
+    """Say whether the recipient leads the crew."""
+    return context.orchestrator is not None and (
+        context.notification.recipient == context.orchestrator
+    )
+
+
 def is_one_of_several_assignees(context: Context) -> bool:
     """Say whether the recipient shares the task with other agents."""
     if context.task is None or context.agent is None:
@@ -142,7 +149,7 @@ def _objection(context: Context) -> Reason | None:
     notification, task = context.notification, context.task
     if task is not None and task.is_orchestrator_chat and notification.recipient_is_agent:
         # The chat belongs to the orchestrator alone, whatever the type and the status.
-        return None if _is_orchestrator(context) else Reason.CHAT_OF_ORCHESTRATOR
+        return None if is_orchestrator(context) else Reason.CHAT_OF_ORCHESTRATOR
     if _is_own_message(context):
         # An agent that mentions itself would answer itself for ever.
         return Reason.OWN_MESSAGE
@@ -162,11 +169,11 @@ def _objection_to_thread_update(context: Context) -> Reason | None:
     if message is None or message.author_type != "agent":
         return None
     by_orchestrator = message.author_id == context.orchestrator
-    if _is_orchestrator(context) or _is_involved(context):
+    if is_orchestrator(context) or _is_involved(context):
         if context.source_kind is not Kind.THREAD_UPDATE:
             return None
         # An answer to an answer: only one side may be the orchestrator, or they never stop.
-        return None if by_orchestrator or _is_orchestrator(context) else Reason.LOOP_GUARD
+        return None if by_orchestrator or is_orchestrator(context) else Reason.LOOP_GUARD
     return Reason.NOT_INVOLVED
 
 
@@ -176,15 +183,9 @@ def _objection_to_status_change(context: Context) -> Reason | None:
     if context.task.status in SILENT:
         return Reason.TASK_CLOSED
     if context.task.status == "review":
-        reviews = _is_orchestrator(context) or context.flags.can_review_tasks
+        reviews = is_orchestrator(context) or context.flags.can_review_tasks
         return None if reviews else Reason.NOT_FOR_REVIEW
     return None
-
-
-def _is_orchestrator(context: Context) -> bool:
-    return context.orchestrator is not None and (
-        context.notification.recipient == context.orchestrator
-    )
 
 
 def _is_own_message(context: Context) -> bool:

@@ -1,25 +1,19 @@
-"""The catalogue of tools: what an agent may call in a turn, and how its arguments are read."""
+"""Tools: their form, how a call's arguments are read, how its result is written."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
-from dispatcher.domain.notification import Context
-from dispatcher.domain.policy import may_mark_done
 from dispatcher.domain.reply import ToolCall
 from dispatcher.domain.text import cut_units, without_lone_surrogates
 
 RESULT_LIMIT: Final = 64_000
 _ERROR_LIMIT: Final = 400
 _LARGEST: Final = 1e15
-_STATUSES: Final = ("in_progress", "review", "done", "blocked")
-ALL_STATUSES: Final = (
-    "inbox", "assigned", "in_progress", "review", "done", "blocked", "archived",
-)  # fmt: skip
 PRIORITY_ERROR: Final = "Invalid priority: use 1-5 or one of critical|high|medium|low|lowest"
 _PRIORITIES: Final = {"critical": 1, "high": 2, "medium": 3, "low": 4, "lowest": 5}
-_DOCUMENT_TYPES: Final = ("deliverable", "note", "template", "reference")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +21,24 @@ class Tool:
     """One tool as it is offered.
 
     Attributes:
+        does: What it is for, in a few words: the agent's list of capabilities is made of these.
         properties: By name, in the plain JSON Schema that every provider takes.
         required: Names that must be given.
+        is_for_lead: Only the orchestrator has it.
+        is_repeatable: Running a call twice ends in the same state as running it once.
+        denial: What an agent is told that calls it without having it.
+        path: Where it is reached over HTTP, below ``/agent/``.
     """
 
     name: str
+    does: str
     description: str
     properties: Mapping[str, Mapping[str, Any]]
     required: tuple[str, ...] = ()
+    is_for_lead: bool = False
+    is_repeatable: bool = True
+    denial: str
+    path: str
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -55,42 +59,61 @@ class ToolResult:
     text: str
 
 
-class ArgumentsInvalid(Exception):
-    """An agent's arguments cannot be used; the text is for the agent."""
+class Fault(StrEnum):
+    """Why a call is refused before anything is done."""
+
+    MISSING = "missing"
+    INVALID = "invalid"
+    FORBIDDEN = "forbidden"
 
 
-def offered(context: Context) -> tuple[Tool, ...]:
-    """Choose the tools of a turn by its task and the agent's rights."""
-    flags, found = context.flags, []
-    if context.task is not None and flags.can_modify_task_status:
-        found.append(_task_status(may_mark_done=may_mark_done(context)))
-    if flags.can_create_tasks:
-        found.append(_TASK_CREATE)
-    if flags.can_create_documents:
-        found.append(_DOCUMENT_UPSERT)
-    return tuple(found)
+class CallRefused(Exception):
+    """An agent's call cannot be run; the text is for the agent.
+
+    Attributes:
+        fault: Whose fault, for those who have to choose an HTTP status.
+        at_endpoint: The words for a caller over HTTP, which differ in places.
+    """
+
+    def __init__(self, text: str, *, fault: Fault = Fault.INVALID, at_endpoint: str = "") -> None:
+        super().__init__(text)
+        self.fault = fault
+        self.at_endpoint = at_endpoint or text
 
 
 def read_arguments(call: ToolCall, tool: Tool) -> dict[str, Any]:
     """Read a call's arguments and check the types of those that the schema names.
 
     Raises:
-        ArgumentsInvalid: They are not JSON, not an object, or of a wrong type.
+        CallRefused: They are not JSON, not an object, or of a wrong type.
     """
     try:
         found = json.loads(call.arguments or "{}")
     except (ValueError, RecursionError) as error:
-        raise ArgumentsInvalid("Invalid JSON arguments") from error
+        raise CallRefused("Invalid JSON arguments") from error
+    return check_arguments(found, tool)
+
+
+def check_arguments(found: object, tool: Tool) -> dict[str, Any]:
+    """Keep what the schema of a tool names, and check its types.
+
+    Args:
+        found: Parsed JSON.
+        tool: Its properties are kept, all others dropped.
+
+    Raises:
+        CallRefused: It is not an object, or something in it is of a wrong type.
+    """
     if not isinstance(found, dict):
-        raise ArgumentsInvalid("Invalid JSON arguments")
+        raise CallRefused("Invalid JSON arguments")
     given = {
         name: _clean(value) for name, value in found.items() if not _is_left_out(name, value, tool)
     }
-    if isinstance(given.get("priority"), str):
+    if "priority" in tool.properties and isinstance(given.get("priority"), str):
         given["priority"] = _priority(given["priority"])
     for name, schema in tool.properties.items():
         if name in given and not _is_of_type(given[name], schema):
-            raise ArgumentsInvalid(f"{name} must be of type {schema['type']}")
+            raise CallRefused(f"{name} must be of type {schema['type']}")
     return {name: given[name] for name in tool.properties if name in given}
 
 
@@ -131,7 +154,7 @@ def _priority(word: str) -> int:
     try:
         return _PRIORITIES[word.strip().lower()]
     except KeyError:
-        raise ArgumentsInvalid(PRIORITY_ERROR) from None
+        raise CallRefused(PRIORITY_ERROR) from None
 
 
 def _is_of_type(value: object, schema: Mapping[str, Any]) -> bool:
@@ -146,60 +169,3 @@ def _is_of_type(value: object, schema: Mapping[str, Any]) -> bool:
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
         case _:
             return isinstance(value, dict)
-
-
-def _text(meaning: str) -> dict[str, Any]:
-    return {"type": "string", "description": meaning}
-
-
-def _choice(meaning: str, values: tuple[str, ...]) -> dict[str, Any]:
-    return {"type": "string", "enum": list(values), "description": meaning}
-
-
-_REASON: Final = _text("Why it is blocked; needed with the status blocked.")
-
-
-def _task_status(*, may_mark_done: bool) -> Tool:
-    statuses = tuple(name for name in _STATUSES if may_mark_done or name != "done")
-    return Tool(
-        name="task_status",
-        description="Set the status of the task. Call it before you answer: words alone change "
-        "nothing.",
-        properties={
-            "taskId": _text("The task's id, as in the prompt."),
-            "status": _choice("The new status.", statuses),
-            "blockedReason": _REASON,
-        },
-        required=("taskId", "status"),
-    )
-
-
-_TASK_CREATE: Final = Tool(
-    name="task_create",
-    description="Create a follow-up task. Without the lead's role you become its assignee when it "
-    "starts as assigned or in_progress.",
-    properties={
-        "title": _text("What is to be done, in one line."),
-        "description": _text("The details, in Markdown."),
-        "priority": {"type": "number", "description": "1 (highest) to 5 (lowest); usually 3."},
-        "labels": {"type": "array", "items": {"type": "string"}, "description": "Labels."},
-        "status": _choice("Where it starts; inbox unless given.", ALL_STATUSES),
-        "blockedReason": _REASON,
-        "dueDate": {"type": "number", "description": "When it is due, in ms since 1970."},
-    },
-    required=("title",),
-)
-
-_DOCUMENT_UPSERT: Final = Tool(
-    name="document_upsert",
-    description="Create a document, or change one. This is the only way to deliver one: put its "
-    "link into your answer.",
-    properties={
-        "documentId": _text("The document to change; leave it out to create one."),
-        "taskId": _text("The task that it belongs to."),
-        "title": _text("Its title."),
-        "content": _text("Its text, in Markdown."),
-        "type": _choice("What it is.", _DOCUMENT_TYPES),
-    },
-    required=("title", "content", "type"),
-)

@@ -9,7 +9,8 @@ may be repeated is repeated; the rest is told to the agent, which can look befor
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dispatcher.domain.errors import (
@@ -22,30 +23,53 @@ from dispatcher.domain.errors import (
 )
 from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.journal import Journal, Stage
-from dispatcher.domain.notification import Context
+from dispatcher.domain.notification import Agent, Context
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.reply import ToolCall
+from dispatcher.domain.rights import Rights, rights_of
 from dispatcher.domain.tools import (
-    ALL_STATUSES,
-    PRIORITY_ERROR,
-    ArgumentsInvalid,
+    CallRefused,
     Tool,
     ToolResult,
-    offered,
     read_arguments,
     refusal_of,
     result_of,
 )
+from dispatcher.flows.acts import find_tool, is_repeatable, perform
+from dispatcher.flows.acts.errand import Content, Errand
 from dispatcher.flows.desk import Attempt
 
 CALLS_PER_ROUND: Final = 25
-_STATUSES: Final = ("in_progress", "review", "done", "blocked")
-_DOCUMENT_TYPES: Final = ("deliverable", "note", "template", "reference")
+_LOOKED_THROUGH: Final = 100
 
 _log = logging.getLogger(__name__)
 
-Arguments = dict[str, Any]
-Content = Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """See ``Roster``: who the context of the turn says there is."""
+
+    context: Context
+
+    def agents(self) -> tuple[Agent, ...]:
+        return self.context.crew
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """The calls of one answer, as they are run."""
+
+    attempt: Attempt
+    rights: Rights
+    crew: _Crew
+
+    def errand(self, arguments: Mapping[str, Any]) -> Errand:
+        return Errand(
+            arguments=arguments,
+            rights=self.rights,
+            actions=self.attempt.desk.actions,
+            roster=self.crew,
+        )
 
 
 def run_calls(attempt: Attempt, context: Context) -> None:
@@ -56,16 +80,16 @@ def run_calls(attempt: Attempt, context: Context) -> None:
         LeaseLost: The claim is gone.
     """
     reply = attempt.journal.reply
-    tools = {tool.name: tool for tool in offered(context)}
+    turn = _Round(attempt, rights_of(context), _Crew(context))
     calls = reply.tool_calls if reply is not None else ()
     for index in range(len(attempt.journal.results), len(calls)):
         call = calls[index]
         if index >= CALLS_PER_ROUND:
             result = refusal_of(call, f"At most {CALLS_PER_ROUND} calls at once are run.")
         elif attempt.journal.calls_begun > index:
-            result = _after_unknown(attempt, context, call, tools)
+            result = _after_unknown(turn, call)
         else:
-            result = _begin(attempt, context, call, tools)
+            result = _begin(turn, call)
         journal = attempt.journal
         attempt.keep(_at_tools(journal, results=(*journal.results, result)))
 
@@ -74,68 +98,75 @@ def _at_tools(journal: Journal, **changes: Any) -> Journal:  # noqa: ANN401 - se
     return journal.evolve(stage=Stage.TOOLS, **changes)
 
 
-def _begin(
-    attempt: Attempt, context: Context, call: ToolCall, tools: Mapping[str, Tool]
-) -> ToolResult:
-    before = attempt.journal
+def _begin(turn: _Round, call: ToolCall) -> ToolResult:
+    attempt, before = turn.attempt, turn.attempt.journal
     attempt.write(_at_tools(before, calls_begun=len(before.results) + 1))
     attempt.hold.check()
     try:
-        return _run(attempt, context, call, tools)
+        return _run(turn, call)
     except BackendError:
         # Not executed: whoever goes on may run it for the first time.
         attempt.keep(_at_tools(before, calls_begun=len(before.results)))
         raise
 
 
-def _after_unknown(
-    attempt: Attempt, context: Context, call: ToolCall, tools: Mapping[str, Tool]
-) -> ToolResult:
+def _after_unknown(turn: _Round, call: ToolCall) -> ToolResult:
     """Deal with a call that an earlier attempt began and of which nobody knows the end."""
-    attempt.hold.check()
+    turn.attempt.hold.check()
     try:
-        if _is_repeatable(call, tools):
-            return _run(attempt, context, call, tools)
-    except ArgumentsInvalid as error:
-        return refusal_of(call, str(error))
-    return _unknown(attempt, context, call)
-
-
-def _run(
-    attempt: Attempt, context: Context, call: ToolCall, tools: Mapping[str, Tool]
-) -> ToolResult:
-    """Run one call; whatever is the agent's fault becomes a result for it."""
-    word = "refused"
-    try:
-        tool = _tool_of(call, tools)
+        tool = find_tool(call.name, turn.rights)
         arguments = read_arguments(call, tool)
-        result = result_of(call, _HANDLERS[tool.name](attempt, context, arguments))
-        word = "done"
-    except ArgumentsInvalid as error:
+    except CallRefused as error:
+        return refusal_of(call, str(error))
+    return _run(turn, call) if is_repeatable(tool, arguments) else _unknown(turn, call, arguments)
+
+
+def _run(turn: _Round, call: ToolCall) -> ToolResult:
+    """Run one call; whatever is the agent's fault becomes a result for it."""
+    name = "unknown"
+    try:
+        tool = find_tool(call.name, turn.rights)
+        name, arguments = tool.name, read_arguments(call, tool)
+        return _perform(turn, call, tool, arguments)
+    except CallRefused as error:
         result = refusal_of(call, str(error))
     except (BackendRefused, BackendRedacted, BackendMisused) as error:
         result = refusal_of(call, short_error(str(error)))
-    except (BackendUncertain, BackendGarbled):
-        if _is_repeatable(call, tools):
-            raise
-        return _unknown(attempt, context, call)
-    name = call.name if call.name in tools else "unknown"
-    attempt.desk.tally.ran_tool(tool=name, result=word)
-    _log.info("tool %s: %s", name, word, extra=attempt.fields("tool"))
+    _count(turn, name, "refused")
     return result
 
 
-def _tool_of(call: ToolCall, tools: Mapping[str, Tool]) -> Tool:
-    if call.name not in tools:
-        raise ArgumentsInvalid(f"Unknown tool: {call.name}")
-    return tools[call.name]
+def _perform(turn: _Round, call: ToolCall, tool: Tool, arguments: Mapping[str, Any]) -> ToolResult:
+    _note_other_task(turn, arguments)
+    try:
+        result = result_of(call, perform(tool, turn.errand(arguments)))
+    except (BackendUncertain, BackendGarbled):
+        if is_repeatable(tool, arguments):
+            raise
+        return _unknown(turn, call, arguments)
+    _count(turn, tool.name, "done")
+    return result
 
 
-def _unknown(attempt: Attempt, context: Context, call: ToolCall) -> ToolResult:
+def _count(turn: _Round, name: str, word: str) -> None:
+    turn.attempt.desk.tally.ran_tool(tool=name, result=word)
+    _log.info("tool %s: %s", name, word, extra=turn.attempt.fields("tool"))
+
+
+def _note_other_task(turn: _Round, arguments: Mapping[str, Any]) -> None:
+    """An agent may work on any task of its account; that it leaves its own is worth a line."""
+    named = arguments.get("taskId")
+    if named and named != turn.rights.task:
+        _log.info("a tool is used on another task", extra=turn.attempt.fields("tool"))
+
+
+def _unknown(turn: _Round, call: ToolCall, arguments: Mapping[str, Any]) -> ToolResult:
     """Tell the agent that nobody knows whether its call happened, and what was found."""
-    attempt.desk.tally.ran_tool(tool=call.name, result="unknown")
-    _log.warning("tool %s: its outcome is unknown", call.name, extra=attempt.fields("tool"))
-    found = _documents_of(attempt, context, call) if call.name == "document_upsert" else ()
+    _count(turn, call.name, "unknown")
+    try:
+        found = _look_for(turn, call.name, arguments)
+    except BackendError:
+        found = ()
     content = {
         "success": False,
         "outcome": "unknown",
@@ -145,101 +176,38 @@ def _unknown(attempt: Attempt, context: Context, call: ToolCall) -> ToolResult:
     return result_of(call, content | ({"found": list(found)} if found else {}))
 
 
-def _documents_of(attempt: Attempt, context: Context, call: ToolCall) -> tuple[Content, ...]:
-    """Look for documents of the title that was to be created; best effort."""
-    try:
-        arguments = read_arguments(call, {tool.name: tool for tool in offered(context)}[call.name])
-        task = arguments.get("taskId")
-        found = attempt.desk.actions.documents(task=TaskId(task) if task else None)
-    except (ArgumentsInvalid, KeyError, BackendError):
-        return ()
-    title = str(arguments.get("title", "")).strip()
+def _look_for(turn: _Round, name: str, arguments: Mapping[str, Any]) -> tuple[Content, ...]:
+    """Look for what the call was to make, where the backend lets us look."""
+    actions, agent, task = turn.attempt.desk.actions, turn.rights.agent, arguments.get("taskId")
+    match name:
+        case "document_upsert":
+            title = str(arguments.get("title", "")).strip()
+            fields = {"limit": _LOOKED_THROUGH} | ({"taskId": task} if task else {})
+            rows = actions.documents(fields=fields)
+            return tuple(
+                {"documentId": row.get("_id"), "title": title}
+                for row in rows
+                if row.get("title") == title
+            )
+        case "task_message" if task:
+            content = str(arguments.get("content", "")).strip()
+            return _messages_of(agent, content, actions.thread(
+                agent=agent, task=TaskId(str(task)), fields={"limit": _LOOKED_THROUGH}
+            ))  # fmt: skip
+        case "task_create" if turn.rights.is_orchestrator:
+            title = str(arguments.get("title", "")).strip()
+            rows = actions.search(agent=agent, fields={"query": title, "limit": _LOOKED_THROUGH})
+            return tuple(
+                {"taskId": row.get("_id"), "title": title}
+                for row in rows
+                if row.get("title") == title
+            )
+    return ()
+
+
+def _messages_of(agent: AgentId, content: str, rows: tuple[Content, ...]) -> tuple[Content, ...]:
     return tuple(
-        {"documentId": one.get("_id"), "title": title} for one in found if one.get("title") == title
+        {"messageId": row.get("messageId")}
+        for row in rows
+        if row.get("authorId") == agent and row.get("content") == content
     )
-
-
-def _is_repeatable(call: ToolCall, tools: Mapping[str, Tool]) -> bool:
-    """Say whether running a call twice ends in the same state as running it once."""
-    match call.name:
-        case "task_create":
-            return False
-        case "document_upsert" if call.name in tools:
-            return "documentId" in read_arguments(call, tools[call.name])
-        case _:
-            return True
-
-
-def _task_status(attempt: Attempt, context: Context, arguments: Arguments) -> Content:
-    status, task = arguments.get("status"), _task_of(context, arguments)
-    statuses = _statuses_of(context)
-    if status == "done" and "done" not in statuses:
-        raise ArgumentsInvalid("Forbidden: Not allowed to mark tasks as done")
-    if status not in _STATUSES:
-        raise ArgumentsInvalid(f"Invalid status: must be one of {', '.join(_STATUSES)}")
-    reason = str(arguments.get("blockedReason", "")).strip() or None
-    if status == "blocked" and reason is None:
-        raise ArgumentsInvalid("blockedReason is required when status is blocked")
-    now = attempt.desk.actions.set_status(
-        agent=_agent(attempt), task=task, status=status, blocked_reason=reason
-    )
-    return {"success": True} if now == status else {"success": True, "status": now}
-
-
-def _task_create(attempt: Attempt, context: Context, arguments: Arguments) -> Content:
-    fields = dict(arguments)
-    fields["title"] = str(fields.get("title", "")).strip()
-    if not fields["title"]:
-        raise ArgumentsInvalid("title is required")
-    priority = fields.get("priority", 3)
-    if not 1 <= priority <= 5:
-        raise ArgumentsInvalid(PRIORITY_ERROR)
-    if fields.get("status") not in ALL_STATUSES:
-        fields.pop("status", None)
-    leads = context.orchestrator == attempt.claim.entry.agent
-    if leads and fields.get("status") in {"assigned", "in_progress"}:
-        # The backend would make the creator its assignee, and the lead works through others.
-        fields["status"] = "inbox"
-    for name in ("description", "blockedReason"):
-        if name in fields:
-            fields[name] = fields[name].strip()
-    task = attempt.desk.actions.create_task(agent=_agent(attempt), fields=fields)
-    return {"success": True, "taskId": task}
-
-
-def _document_upsert(attempt: Attempt, _context: Context, arguments: Arguments) -> Content:
-    fields = dict(arguments)
-    fields["title"] = str(fields.get("title", "")).strip()
-    if (
-        not fields["title"]
-        or not fields.get("content")
-        or fields.get("type") not in _DOCUMENT_TYPES
-    ):
-        raise ArgumentsInvalid(
-            "title, content, and type (deliverable|note|template|reference) are required"
-        )
-    document = attempt.desk.actions.put_document(agent=_agent(attempt), fields=fields)
-    return {"success": True, "documentId": document}
-
-
-def _statuses_of(context: Context) -> list[str]:
-    tool = next((one for one in offered(context) if one.name == "task_status"), None)
-    return list(tool.properties["status"]["enum"]) if tool else []
-
-
-def _task_of(context: Context, arguments: Arguments) -> TaskId:
-    named = str(arguments.get("taskId", "")).strip()
-    if not named and context.task is None:
-        raise ArgumentsInvalid("taskId is required")
-    return TaskId(named) if named or context.task is None else context.task.task_id
-
-
-def _agent(attempt: Attempt) -> AgentId:
-    return attempt.claim.entry.agent
-
-
-_HANDLERS: Final[Mapping[str, Callable[[Attempt, Context, Arguments], Content]]] = {
-    "task_status": _task_status,
-    "task_create": _task_create,
-    "document_upsert": _document_upsert,
-}

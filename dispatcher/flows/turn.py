@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from dispatcher.domain import policy
+from dispatcher.domain.catalogue import offered
 from dispatcher.domain.delivery import Outcome, Resting, Settled, Spent
 from dispatcher.domain.errors import (
     AgentUnavailable,
@@ -27,7 +28,7 @@ from dispatcher.domain.notification import Context, Kind
 from dispatcher.domain.prompt import build_instructions, build_prompt
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import LOOKS_FOR_A_ROW, Cause, cause_of
-from dispatcher.domain.tools import offered
+from dispatcher.domain.rights import rights_of
 from dispatcher.flows.desk import Attempt
 from dispatcher.flows.mark import mark
 from dispatcher.flows.tools import run_calls
@@ -123,7 +124,7 @@ def _first_ask(attempt: Attempt, context: Context) -> Reply:
         starts_work=_starts_work(context),
     )
     request = _request(attempt, context, asking, text=build_prompt(context, attempt.desk.templates))
-    return _exchange(attempt, asking, replace(request, tools=offered(context)))
+    return _exchange(attempt, asking, replace(request, tools=offered(rights_of(context))))
 
 
 def _ask_on(attempt: Attempt, context: Context) -> Reply:
@@ -134,7 +135,7 @@ def _ask_on(attempt: Attempt, context: Context) -> Reply:
     request = replace(
         _request(attempt, context, asking, text=""),
         results=journal.results,
-        tools=() if is_last else offered(context),
+        tools=() if is_last else offered(rights_of(context)),
     )
     return _exchange(attempt, asking, request)
 

@@ -1,6 +1,6 @@
 """What the flows need from the world, as protocols. The contracts stand here, once."""
 
-from dispatcher.ports.actions import Actions
+from dispatcher.ports.actions import Actions, Facts, Roster
 from dispatcher.ports.backend import Backend
 from dispatcher.ports.books import Audit, Books, Controls, Holding, Records
 from dispatcher.ports.clock import Clock
@@ -19,6 +19,7 @@ __all__ = [
     "Clock",
     "Controls",
     "Done",
+    "Facts",
     "Gateway",
     "Hold",
     "Holding",
@@ -28,6 +29,7 @@ __all__ = [
     "Put",
     "Quarantine",
     "Records",
+    "Roster",
     "Stats",
     "Swept",
     "Tally",

@@ -51,7 +51,7 @@ def test_a_call_is_run_and_its_result_is_sent_back_in_the_same_session() -> None
     assert (second.text, first.results) == ("", ())
     assert [result.call_id for result in second.results] == ["c1"]
     assert results(office) == [{"tool": "task_create", "success": True, "taskId": "task1"}]
-    assert [one["title"] for one in office.actions.tasks] == ["Write tests"]
+    assert [one["title"] for one in office.actions.created] == ["Write tests"]
     assert said(office) == ["It is on the board."]
 
 
@@ -87,7 +87,7 @@ def test_further_rounds_go_on_until_the_agent_has_said_its_last_word() -> None:
 
     assert office.attempt() == ANSWERED
 
-    assert [one["title"] for one in office.actions.tasks] == ["a", "b"]
+    assert [one["title"] for one in office.actions.created] == ["a", "b"]
     assert [len(ask.results) for ask in office.gateway.asks] == [0, 1, 1, 1]
     assert len({ask.session_key for ask in office.gateway.asks}) == 1
     assert said(office) == ["All done."]
@@ -131,7 +131,7 @@ def test_item_119_after_the_last_round_no_tools_are_offered_and_no_call_is_run()
     assert office.attempt() == ANSWERED
 
     assert [bool(ask.tools) for ask in office.gateway.asks] == [True, True, False]
-    assert [one["title"] for one in office.actions.tasks] == ["0", "1"]
+    assert [one["title"] for one in office.actions.created] == ["0", "1"]
     assert said(office) == ["step 2"]
 
 
@@ -143,7 +143,7 @@ def test_at_the_limit_the_last_words_of_an_earlier_round_are_better_than_none() 
     assert office.attempt() == ANSWERED
 
     assert said(office) == ["I made a task."]
-    assert len(office.actions.tasks) == 1
+    assert len(office.actions.created) == 1
 
 
 def test_a_worker_that_dies_at_the_limit_leaves_no_call_to_be_run() -> None:
@@ -166,7 +166,7 @@ def test_more_calls_than_anybody_needs_are_refused_and_told() -> None:
 
     assert office.attempt() == ANSWERED
 
-    assert len(office.actions.tasks) == CALLS_PER_ROUND
+    assert len(office.actions.created) == CALLS_PER_ROUND
     assert [told["success"] for told in results(office)] == [True] * CALLS_PER_ROUND + [False] * 3
 
 
@@ -205,7 +205,7 @@ def test_item_108_a_call_that_cannot_be_run_is_told_to_the_agent_and_costs_nothi
     (told,) = results(office)
     assert told["success"] is False
     assert error in told["error"]
-    assert office.actions.tasks == office.actions.written == office.actions.statuses == []
+    assert office.actions.created == office.actions.written == office.actions.statuses == []
     assert said(office) == ["Sorry."]
 
 
@@ -227,14 +227,14 @@ def test_item_110_the_task_is_the_one_of_the_turn_unless_another_is_named() -> N
     assert office.actions.statuses == ["review"]
 
 
-def test_a_tool_that_is_not_offered_in_this_turn_is_unknown() -> None:
+def test_a_tool_that_is_not_offered_in_this_turn_is_refused() -> None:
     office = busy_office(flags=Flags(can_create_tasks=False))
     office.gateway.will_say(calling(create()), "Sorry.")
 
     assert office.attempt() == ANSWERED
 
-    assert results(office)[0]["error"] == "Unknown tool: task_create"
-    assert office.actions.tasks == []
+    assert results(office)[0]["error"] == "Forbidden: Agent is not allowed to create tasks"
+    assert office.actions.created == []
 
 
 def test_texts_are_trimmed_before_they_are_sent() -> None:
@@ -244,7 +244,7 @@ def test_texts_are_trimmed_before_they_are_sent() -> None:
 
     office.attempt()
 
-    (fields,) = office.actions.tasks
+    (fields,) = office.actions.created
     assert (fields["title"], fields["description"]) == ("Plan", "x")
 
 
@@ -257,16 +257,7 @@ def test_item_115_priorities_may_be_said_in_words(word: str, number: int) -> Non
 
     office.attempt()
 
-    assert [one["priority"] for one in office.actions.tasks] == [number]
-
-
-def test_item_112_a_status_that_nobody_knows_is_not_sent() -> None:
-    office = busy_office()
-    office.gateway.will_say(calling(call("task_create", title="a", status="todo")), "Done.")
-
-    office.attempt()
-
-    assert [dict(one) for one in office.actions.tasks] == [{"title": "a"}]
+    assert [one["priority"] for one in office.actions.created] == [number]
 
 
 @pytest.mark.parametrize("status", ["assigned", "in_progress"])
@@ -277,7 +268,7 @@ def test_item_113_a_task_that_the_lead_creates_does_not_become_its_own(status: s
 
     office.attempt()
 
-    assert [one["status"] for one in office.actions.tasks] == ["inbox"]
+    assert [one["status"] for one in office.actions.created] == ["inbox"]
 
 
 def test_an_empty_document_id_means_a_new_document() -> None:
@@ -348,7 +339,7 @@ def test_a_creation_of_which_nobody_knows_whether_it_happened_is_told_and_not_re
 
     (told,) = results(office)
     assert (told["success"], told["outcome"]) == (False, "unknown")
-    assert len(office.actions.tasks) + len(office.actions.written) == int(happens)
+    assert len(office.actions.created) + len(office.actions.written) == int(happens)
     assert office.tally.tools == [(one.name, "unknown")]
 
 
@@ -388,7 +379,7 @@ def test_a_backend_that_is_away_lets_the_calls_wait_and_runs_each_once() -> None
 
     assert [rest.spends for rest in rests if isinstance(rest, Resting)] == [Spent.WAIT] * 2
     assert last == ANSWERED
-    assert [one["title"] for one in office.actions.tasks] == ["a", "b"]
+    assert [one["title"] for one in office.actions.created] == ["a", "b"]
     assert [told["success"] for told in results(office)] == [True, True]
     assert len(office.gateway.asks) == 2, "the answer is not bought again"
 
@@ -403,7 +394,7 @@ def test_credentials_that_are_rejected_in_the_middle_cost_no_call_and_no_answer(
     assert isinstance(rest, Resting)
     assert rest.spends is not Spent.ATTEMPT
     assert last == ANSWERED
-    assert len(office.actions.tasks) == 1
+    assert len(office.actions.created) == 1
     assert len(office.gateway.asks) == 2
 
 
@@ -416,7 +407,7 @@ def test_a_call_that_was_not_begun_is_run() -> None:
 
     assert office.attempt() == ANSWERED
 
-    assert len(office.actions.tasks) == 1
+    assert len(office.actions.created) == 1
     (ask,) = office.gateway.asks
     assert (ask.session_key, [result.call_id for result in ask.results]) == (KEY, ["c1"])
     assert ask.tools
@@ -428,7 +419,7 @@ def test_a_creation_that_was_begun_is_not_run_again() -> None:
 
     assert office.attempt() == ANSWERED
 
-    assert office.actions.tasks == []
+    assert office.actions.created == []
     assert results(office)[0]["outcome"] == "unknown"
 
 
@@ -460,7 +451,7 @@ def test_a_call_that_was_done_keeps_its_result_and_the_next_one_is_run() -> None
 
     assert office.attempt() == ANSWERED
 
-    assert [one["title"] for one in office.actions.tasks] == ["b"]
+    assert [one["title"] for one in office.actions.created] == ["b"]
     assert office.gateway.asks[0].results[0] == DONE
     assert [told["success"] for told in results(office)] == [True, True]
 
@@ -472,7 +463,7 @@ def test_results_that_are_complete_are_only_sent(stage: Stage) -> None:
 
     assert office.attempt() == ANSWERED
 
-    assert office.actions.tasks == []
+    assert office.actions.created == []
     assert office.gateway.asks[0].results == (DONE,)
     assert office.backend.posts
 
@@ -497,7 +488,7 @@ def test_a_follow_up_that_fails_is_repeated_with_the_same_results() -> None:
 
     assert [rest.spends for rest in rests if isinstance(rest, Resting)] == [Spent.ATTEMPT] * 2
     assert last == ANSWERED
-    assert len(office.actions.tasks) == 1
+    assert len(office.actions.created) == 1
     assert [ask.results for ask in office.gateway.asks[1:]] == [office.gateway.asks[1].results] * 3
 
 
@@ -515,7 +506,7 @@ def test_a_follow_up_that_was_not_taken_spends_nothing_and_is_no_repetition(erro
     assert rest.spends is Spent.WAIT
     assert last == ANSWERED
     assert "earlier attempt" not in office.gateway.asks[-1].instructions
-    assert len(office.actions.tasks) == 1
+    assert len(office.actions.created) == 1
 
 
 def test_a_turn_whose_follow_ups_all_fail_dies_with_its_effects_told_in_the_journal() -> None:
@@ -529,7 +520,7 @@ def test_a_turn_whose_follow_ups_all_fail_dies_with_its_effects_told_in_the_jour
     dying = office.mailboxes.journals[-1]
     assert dying.stage is Stage.DYING
     assert json.loads(dying.results[0].text)["success"] is True
-    assert len(office.actions.tasks) == 1
+    assert len(office.actions.created) == 1
 
 
 def test_every_journal_record_of_a_turn_may_be_the_last_one() -> None:
@@ -549,7 +540,7 @@ def test_every_journal_record_of_a_turn_may_be_the_last_one() -> None:
         told = results(later, 0)
         assert len(told) == 3, number
         begun, done = journal.calls_begun, len(journal.results)
-        assert len(later.actions.tasks) == int(begun == 0), number
+        assert len(later.actions.created) == int(begun == 0), number
         assert len(later.actions.written) == int(begun < 3), number
         assert later.actions.statuses == (["review"] if done < 2 else []), number
         assert said(later) == ["Done."], number
@@ -561,7 +552,7 @@ def test_a_row_that_is_gone_while_calls_are_open_needs_nothing_more() -> None:
     office.backend.delete(office.row)
 
     assert office.attempt() == Settled(outcome="gone")
-    assert office.actions.tasks == []
+    assert office.actions.created == []
 
 
 # The claim
@@ -576,7 +567,7 @@ def test_whoever_lost_the_claim_runs_no_call(one: ToolCall, begun: int) -> None:
 
     assert office.attempt() is None
 
-    assert office.actions.tasks == office.actions.written == office.actions.statuses == []
+    assert office.actions.created == office.actions.written == office.actions.statuses == []
     assert office.gateway.asks == []
 
 
@@ -586,7 +577,7 @@ def test_a_claim_that_is_lost_between_two_calls_stops_before_the_second() -> Non
     office.gateway.will_say(calling(create("a", "c1"), create("b", "c2")))
 
     assert office.attempt() is None
-    assert len(office.actions.tasks) == 1
+    assert len(office.actions.created) == 1
 
 
 def test_a_call_is_journalled_as_begun_before_it_has_any_effect() -> None:

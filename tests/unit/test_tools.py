@@ -1,37 +1,39 @@
 """The catalogue of tools: who is offered what, how arguments are read, how results are written."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.domain.catalogue import EVERY_TOOL, offered
 from dispatcher.domain.notification import Flags
 from dispatcher.domain.reply import ToolCall
+from dispatcher.domain.rights import rights_of
 from dispatcher.domain.tools import (
     RESULT_LIMIT,
-    ArgumentsInvalid,
+    CallRefused,
     Tool,
-    offered,
     read_arguments,
     refusal_of,
     result_of,
 )
 from tests.fakes.tools import EVERY_FLAG, call, create
-from tests.samples import TASK, context
+from tests.samples import ENGINEER, TASK, context
 
-NO_FLAG = Flags(can_modify_task_status=False, can_create_documents=False)
+NO_FLAG = Flags(can_modify_task_status=False, can_create_documents=False, can_mention_agents=False)
 VOCABULARY = {"type", "properties", "items", "enum", "required", "description"}
 TYPES = {"object", "string", "number", "array"}
 
 
 def names(**facts: Any) -> list[str]:
-    return [tool.name for tool in offered(context(**facts))]
+    return [tool.name for tool in offered(rights_of(context(**facts)))]
 
 
 def tool(name: str, **facts: Any) -> Tool:
-    found = offered(context(**({"flags": EVERY_FLAG} | facts)))
+    found = offered(rights_of(context(**({"flags": EVERY_FLAG} | facts))))
     return next(one for one in found if one.name == name)
 
 
@@ -42,23 +44,45 @@ def create_with(arguments: str) -> ToolCall:
 # Who is offered what
 
 
+def test_item_103_without_flags_and_task_only_looking_is_offered() -> None:
+    assert names(flags=NO_FLAG, task=None) == ["get_agent_skills", "task_load"]
+
+
 @pytest.mark.parametrize(
-    ("flags", "expected"),
+    ("flags", "has_task", "more"),
     [
-        (NO_FLAG, []),
-        (Flags(), ["task_status", "document_upsert"]),
-        (EVERY_FLAG, ["task_status", "task_create", "document_upsert"]),
-        (Flags(can_modify_task_status=False), ["document_upsert"]),
-        (Flags(can_create_documents=False), ["task_status"]),
-        (Flags(can_create_tasks=True, can_create_documents=False), ["task_status", "task_create"]),
+        ({}, True, ["document_list", "task_history"]),
+        ({"can_modify_task_status": True}, True,
+            ["task_status", "task_update", "document_list", "task_history"]),
+        ({"can_modify_task_status": True}, False, []),
+        ({"can_create_tasks": True}, False, ["task_create"]),
+        ({"can_create_documents": True}, False, ["document_upsert", "document_list"]),
+        ({"can_mention_agents": True}, True,
+            ["document_list", "response_request", "task_history"]),
+        ({"can_mention_agents": True}, False, []),
+        ({"can_review_tasks": True, "can_mark_done": True}, False, []),
     ],
-)
-def test_rights_decide_what_is_offered(flags: Flags, expected: list[str]) -> None:
-    assert names(flags=flags) == expected
+)  # fmt: skip
+def test_item_104_task_and_rights_decide_what_is_offered(
+    flags: dict[str, bool], has_task: bool, more: list[str]
+) -> None:
+    facts = {} if has_task else {"task": None}
+
+    found = names(flags=replace(NO_FLAG, **flags), **facts)
+
+    assert sorted(found) == sorted([*more, "get_agent_skills", "task_load"])
 
 
-def test_without_a_task_there_is_no_status_to_set() -> None:
-    assert names(flags=EVERY_FLAG, task=None) == ["task_create", "document_upsert"]
+def test_item_105_the_orchestrator_gets_eight_more_in_their_order() -> None:
+    flags = replace(EVERY_FLAG, can_mention_agents=True)
+
+    assert names(flags=flags, orchestrator=ENGINEER) == [
+        "task_status", "task_update", "task_create", "document_upsert", "document_list",
+        "response_request", "get_agent_skills", "task_load", "task_history", "task_assign",
+        "task_message", "task_list", "task_get", "task_thread", "task_search", "task_delete",
+        "task_link_pr",
+    ]  # fmt: skip
+    assert set(names(flags=flags, orchestrator=ENGINEER)) == set(EVERY_TOOL)
 
 
 @pytest.mark.parametrize("may", [True, False])
@@ -66,7 +90,7 @@ def test_item_106_only_who_may_mark_done_is_offered_done(may: bool) -> None:
     flags = Flags(can_mark_done=may)
     from_review = context(flags=flags)
 
-    statuses = offered(from_review)[0].properties["status"]["enum"]
+    statuses = offered(rights_of(from_review))[0].properties["status"]["enum"]
 
     assert [name for name in statuses if name != "done"] == ["in_progress", "review", "blocked"]
     if not may:
@@ -74,7 +98,7 @@ def test_item_106_only_who_may_mark_done_is_offered_done(may: bool) -> None:
 
 
 def test_item_107_schemas_keep_to_the_words_that_every_provider_takes() -> None:
-    for one in offered(context(flags=EVERY_FLAG)):
+    for one in offered(rights_of(context(flags=EVERY_FLAG, orchestrator=ENGINEER))):
         assert set(one.parameters) == {"type", "properties", "required"}
         assert set(one.required) <= set(one.properties)
         assert one.description
@@ -90,7 +114,7 @@ def test_item_107_schemas_keep_to_the_words_that_every_provider_takes() -> None:
     "text", ["{", "nonsense", "[]", '"text"', "3", "[" * 5000, "null", "\ud800"]
 )
 def test_what_is_no_object_is_refused(text: str) -> None:
-    with pytest.raises(ArgumentsInvalid, match="Invalid JSON arguments"):
+    with pytest.raises(CallRefused, match="Invalid JSON arguments"):
         read_arguments(create_with(text), tool("task_create"))
 
 
@@ -123,7 +147,7 @@ def test_missing_arguments_are_an_empty_object() -> None:
 def test_item_117_a_wrong_type_is_refused_with_the_name_of_its_argument(
     name: str, arguments: dict[str, Any]
 ) -> None:
-    with pytest.raises(ArgumentsInvalid) as caught:
+    with pytest.raises(CallRefused) as caught:
         read_arguments(call(name, **arguments), tool(name))
 
     assert any(argument in str(caught.value) for argument in arguments)
@@ -133,7 +157,7 @@ def test_item_117_a_wrong_type_is_refused_with_the_name_of_its_argument(
 def test_a_number_that_is_none_is_refused(number: str) -> None:
     text = f'{{"title": "a", "dueDate": {number}}}'
 
-    with pytest.raises(ArgumentsInvalid):
+    with pytest.raises(CallRefused):
         read_arguments(create_with(text), tool("task_create"))
 
 
@@ -161,7 +185,7 @@ def test_whatever_a_model_sends_is_read_or_refused(value: Any) -> None:
         sent = ToolCall(call_id="c", name="task_create", arguments=json.dumps(arguments))
         try:
             given = read_arguments(sent, tool("task_create"))
-        except ArgumentsInvalid:
+        except CallRefused:
             continue
         assert isinstance(given.get("title", ""), str)
         assert all(isinstance(label, str) for label in given.get("labels", []))

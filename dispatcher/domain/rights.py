@@ -1,0 +1,34 @@
+"""What an agent may do in one turn: the same for its tools, its prompt and its HTTP calls."""
+
+from dataclasses import dataclass
+
+from dispatcher.domain.ids import AgentId, TaskId
+from dispatcher.domain.notification import Context, Flags
+from dispatcher.domain.policy import is_orchestrator, may_mark_done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """Taken from the context of the turn, once.
+
+    Attributes:
+        task: The task of the turn; tools use it when they are given no other.
+        may_mark_done: The task is in review and the agent has the right to close it.
+    """
+
+    agent: AgentId
+    task: TaskId | None
+    is_orchestrator: bool
+    may_mark_done: bool
+    flags: Flags
+
+
+def rights_of(context: Context) -> Rights:
+    """Read the rights of a turn off its context."""
+    return Rights(
+        agent=context.notification.recipient,
+        task=context.task.task_id if context.task else None,
+        is_orchestrator=is_orchestrator(context),
+        may_mark_done=may_mark_done(context),
+        flags=context.flags,
+    )
