@@ -23,13 +23,17 @@ from dispatcher.adapters.redis.books import RedisBooks
 from dispatcher.adapters.redis.connection import connect
 from dispatcher.adapters.redis.controls import RedisControls
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
+from dispatcher.adapters.redis.passes import RedisPasses
 from dispatcher.adapters.redis.records import RedisRecords
+from dispatcher.adapters.turn_passes import TurnPasses
+from dispatcher.adapters.turn_tokens import TurnTokens, signing_key
 from dispatcher.domain.ids import AccountId
 from dispatcher.domain.retry import Bounds
 from dispatcher.settings import Settings
 
 _SPARE_CONNECTIONS = 8
 _HEALTH_S = 1.0
+CEILING_MARGIN = timedelta(minutes=2)
 
 
 def package_version() -> str:
@@ -40,6 +44,12 @@ def package_version() -> str:
 def milliseconds(number: int) -> timedelta:
     """Turn a setting into a duration."""
     return timedelta(milliseconds=number)
+
+
+def claim_ceiling(settings: Settings) -> timedelta:
+    """Return how long a turn may take at most: every round may use the whole time-out."""
+    rounds = settings.delivery_max_tool_rounds + 1
+    return rounds * milliseconds(settings.openclaw_request_timeout_ms) + CEILING_MARGIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +76,7 @@ class Parts:
     backend: ConvexBackend
     actions: ConvexActions
     gateway: OpenClawGateway
+    passes: TurnPasses
     bounds: Bounds
     closing: ExitStack
 
@@ -139,6 +150,20 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         backend=backend,
         actions=ConvexActions(backend),
         gateway=gateway,
+        passes=_make_passes(settings, client, mailboxes.steps.prefix, clock),
         bounds=bounds,
         closing=closing,
+    )
+
+
+def _make_passes(
+    settings: Settings, client: redis.Redis, prefix: str, clock: MachineClock
+) -> TurnPasses:
+    key = signing_key(settings.turn_token_key, settings.service_token)
+    accepts_keys = settings.agent_endpoints_legacy_auth
+    return TurnPasses(
+        TurnTokens(key, life=claim_ceiling(settings), clock=clock),
+        base_url=settings.base_url_for_agents,
+        has_client_tools=settings.openclaw_client_tools_enabled,
+        legacy=RedisPasses(client, prefix) if accepts_keys else None,
     )

@@ -12,9 +12,9 @@ from dispatcher.adapters.logs import set_up_logs
 from dispatcher.adapters.redis.connection import check_server
 from dispatcher.domain.errors import StoreUnavailable
 from dispatcher.settings import Settings, load_settings
-from dispatcher.wiring import milliseconds, wire
+from dispatcher.wiring import CEILING_MARGIN, claim_ceiling, milliseconds, wire
 from workers.actors import declare_actors
-from workers.desk import CEILING_MARGIN, claim_ceiling, make_desk, make_renewer
+from workers.desk import make_desk, make_renewer
 from workers.lifecycle import Lifecycle
 from workers.quarantine import ProcessQuarantine
 

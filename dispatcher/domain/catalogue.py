@@ -63,7 +63,7 @@ def _task_status(*, may_mark_done: bool) -> Tool:
     return Tool(
         name="task_status",
         path="task-status",
-        does="change task status",
+        label="change task status (task_status tool)",
         description="Set the status of the task. Call it before you answer: words alone change "
         "nothing.",
         properties={
@@ -79,7 +79,8 @@ def _task_status(*, may_mark_done: bool) -> Tool:
 _TASK_UPDATE: Final = Tool(
     name="task_update",
     path="task-update",
-    does="update task fields: title/description/priority/labels/assignees/status/dueDate",
+    label="update task fields (task_update tool): title"
+    "/description/priority/labels/assignees/status/dueDate",
     description="Change fields of the task; what you leave out stays. Call it before you answer: "
     "words alone change nothing. To wake an agent use response_request; assigning here does not.",
     properties={
@@ -101,7 +102,7 @@ _TASK_UPDATE: Final = Tool(
 _TASK_CREATE: Final = Tool(
     name="task_create",
     path="task-create",
-    does="create tasks",
+    label="create tasks (task_create tool)",
     description="Create a follow-up task. Without the lead's role you become its assignee when it "
     "starts as assigned or in_progress; a task of the lead stays unassigned without assigneeSlugs.",
     properties={
@@ -122,7 +123,7 @@ _TASK_CREATE: Final = Tool(
 _DOCUMENT_UPSERT: Final = Tool(
     name="document_upsert",
     path="document",
-    does="create/update documents",
+    label="create/update documents (document_upsert tool)",
     description="Create a document, or change one. This is the only way to deliver one: put its "
     "link into your answer, and never share it through a channel.",
     properties={
@@ -140,7 +141,7 @@ _DOCUMENT_UPSERT: Final = Tool(
 _DOCUMENT_LIST: Final = Tool(
     name="document_list",
     path="document-list",
-    does="list documents",
+    label="List documents (document_list)",
     description="List documents, the newest first.",
     properties={
         "taskId": _text("Only those of this task."),
@@ -153,7 +154,7 @@ _DOCUMENT_LIST: Final = Tool(
 _RESPONSE_REQUEST: Final = Tool(
     name="response_request",
     path="response-request",
-    does="request agent responses",
+    label="request agent responses (response_request tool)",
     description="Ask other agents for a response in the task's thread. Use it instead of mentions, "
     "which do not notify agents. Whoever has an open request already is not asked again.",
     properties={
@@ -168,7 +169,7 @@ _RESPONSE_REQUEST: Final = Tool(
 _GET_AGENT_SKILLS: Final = Tool(
     name="get_agent_skills",
     path="get-agent-skills",
-    does="query agent skills",
+    label="query agent skills (get_agent_skills tool)",
     description="See which skills the agents have. Every agent may. Your own are in TOOLS.md and "
     "in skills/<slug>/SKILL.md of your workspace.",
     properties={"agentId": _text("Only of this agent; leave it out for all.")},
@@ -178,7 +179,7 @@ _GET_AGENT_SKILLS: Final = Tool(
 _TASK_LOAD: Final = Tool(
     name="task_load",
     path="task-load",
-    does="load task details with thread",
+    label="load task details with thread (task_load tool)",
     description="Get a task with its thread in one call.",
     properties={
         "taskId": _ANY_TASK,
@@ -191,7 +192,7 @@ _TASK_LOAD: Final = Tool(
 _TASK_HISTORY: Final = Tool(
     name="task_history",
     path="task-history",
-    does="load task history: messages + activities",
+    label="load task history: messages + activities (task_history tool)",
     description="Get what was said and what was done in a task: messages oldest first, activities "
     "newest first.",
     properties={
@@ -208,7 +209,7 @@ def _for_lead(name: str, does: str, may: str, description: str, **more: Any) -> 
     return Tool(
         name=name,
         path=name.replace("_", "-"),
-        does=does,
+        label=f"{does} ({name} tool)",
         description=f"{description} For the orchestrator only.",
         is_for_lead=True,
         denial=_ONLY_LEAD + may,

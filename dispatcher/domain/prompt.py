@@ -1,120 +1,252 @@
-"""Builds what an agent is told: the instructions of a turn and the prompt itself.
+"""Gathers what an agent is told: the facts of the instructions and of the prompt itself.
 
-All foreign text is fenced: it cannot produce a line that looks like one of our delimiters, it
-loses control characters, and it has a limit.
+The words stand in templates. All foreign text that goes into them is fenced and bounded here, so
+the whole prompt stays below ``PROMPT_LIMIT`` by the sum of its parts.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from string import Template
-from typing import Final
+from typing import Any, Final, Protocol
 
-from dispatcher.domain.notification import Context, Message, Task
+from dispatcher.domain.catalogue import EVERY_TOOL, offered
+from dispatcher.domain.fence import fenced, one_line
+from dispatcher.domain.notification import Agent, Context, Kind, Message, Overview
+from dispatcher.domain.policy import is_one_of_several_assignees
 from dispatcher.domain.reply import SILENCE_WORD
-from dispatcher.domain.text import cut_units, without_lone_surrogates
+from dispatcher.domain.rights import Rights, rights_of
+from dispatcher.domain.tools import Tool
 
 TITLE_LIMIT: Final = 500
 BODY_LIMIT: Final = 15_000
 DESCRIPTION_LIMIT: Final = 4_000
+DOCUMENT_LIMIT: Final = 4_000
 ENTRY_LIMIT: Final = 1_500
 ENTRIES: Final = 25
+CREW: Final = 25
 NAME_LIMIT: Final = 120
 TASK_TITLE_LIMIT: Final = 300
+PROMPT_LIMIT: Final = 120_000
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_DELIMITER: Final = re.compile(r"^[ \t]*={3,}.*$|^.*={3,}[ \t]*$", re.MULTILINE)
-_RUN_OF_EQUALS: Final = re.compile(r"={3,}")
+_RESPONDS: Final = frozenset({Kind.THREAD_UPDATE, Kind.MENTION, Kind.RESPONSE_REQUEST})
+_GROUPS: Final = 7
+_TOP_TASKS: Final = 3
+_ASSIGNEES: Final = 10
+_PATHS: Final = {tool.name: tool.path for tool in EVERY_TOOL.values()}
 
-Templates = Callable[[str], Template]
-"""Gives a template by its name."""
+
+class Render(Protocol):
+    """Fills a template by its name."""
+
+    def __call__(self, template: str, /, **facts: Any) -> str:  # noqa: ANN401 - see the templates
+        """Return the text without blanks around it."""
+        ...
 
 
-def fenced(text: str, limit: int) -> str:
-    """Make foreign text safe to stand between delimiters; nothing is deleted but controls.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How an agent acts in a turn: by tools of the request, or over HTTP.
 
-    A line that begins or ends with a run of equal signs has its runs broken by blanks.
+    Attributes:
+        base_url: Where the runtime serves ``/agent/*``, without a slash at the end.
+        token: What proves who calls over HTTP; None when the request brings tools.
     """
-    whole = without_lone_surrogates(text)
-    clean = _CONTROL.sub("", whole.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    clean = _DELIMITER.sub(
-        lambda line: _RUN_OF_EQUALS.sub(lambda run: " ".join(run.group()), line.group()), clean
-    )
-    return cut_units(clean, limit) or "(empty)"
 
-
-def one_line(text: str, limit: int) -> str:
-    """Make a name or a title fit on one line."""
-    flat = " ".join(_CONTROL.sub(" ", without_lone_surrogates(text)).split())
-    return cut_units(_RUN_OF_EQUALS.sub(lambda run: " ".join(run.group()), flat), limit)
+    base_url: str
+    token: str | None = None
 
 
 def build_instructions(
-    context: Context, templates: Templates, *, may_stay_silent: bool, is_repeated: bool
+    context: Context, render: Render, *, reach: Reach, may_stay_silent: bool, is_repeated: bool
 ) -> str:
     """Build the system part of a turn.
 
     Args:
-        context: The agent's name and role come from here, and nothing else that people wrote.
-        templates: The texts.
+        context: Of what people and agents wrote only names, roles, slugs, the task's title and its
+            status come in here.
+        render: Fills the templates.
+        reach: How the agent acts.
         may_stay_silent: Nobody waits for an answer, so the agent gets a word for silence.
         is_repeated: The agent was asked before, and nobody knows what it did.
     """
-    name = one_line(context.agent.name, NAME_LIMIT) if context.agent else ""
-    role = one_line(context.agent.role, NAME_LIMIT) if context.agent else ""
-    silence = templates("silence").substitute(word=SILENCE_WORD) if may_stay_silent else ""
-    again = templates("again").substitute() if is_repeated else ""
-    return templates("instructions").substitute(
-        name=name or "Agent", role=role or "Unknown role", silence=silence, again=again
+    rights, agent = rights_of(context), context.agent
+    kind = context.notification.kind
+    return render(
+        "instructions",
+        name=one_line(agent.name if agent else "", NAME_LIMIT) or "Agent",
+        role=one_line(agent.role if agent else "", NAME_LIMIT) or "Unknown role",
+        is_assignment=kind is Kind.ASSIGNMENT,
+        is_mention=kind is Kind.MENTION,
+        is_lead=rights.is_orchestrator,
+        is_chat=context.task is not None and context.task.is_orchestrator_chat,
+        is_shared=is_one_of_several_assignees(context),
+        is_repeated=is_repeated,
+        silence=SILENCE_WORD if may_stay_silent else "",
+        tools=[_capability(tool, reach) for tool in offered(rights)],
+        paths=_PATHS,
+        reach=reach,
+        task=_task(context),
+        can=_can(rights),
+        may_mark_done=rights.may_mark_done,
+        ask_first=_ask_first(context, rights),
+        orchestrator=_lead_label(context),
     )
 
 
-def build_prompt(context: Context, templates: Templates) -> str:
-    """Build the user part of a turn: the notification, its task and its thread."""
-    row = context.notification
-    return templates("notification").substitute(
+def build_prompt(context: Context, render: Render) -> str:
+    """Build the user part of a turn: the notification and everything around it."""
+    row, task, message = context.notification, context.task, context.message
+    responds = row.kind in _RESPONDS and message is not None and message.content.strip()
+    shown = context.thread[-ENTRIES:]
+    crew = _crew(context)
+    return render(
+        "input",
         kind=one_line(row.kind_name, NAME_LIMIT),
         title=one_line(row.title, TITLE_LIMIT),
         body=fenced(row.body, BODY_LIMIT),
-        task=_task(context.task, templates) if context.task else "",
-        thread=_thread(context.thread, templates) if context.thread else "",
-        request=_request(context.message, templates) if context.message else "",
+        request=_message(message) if responds and message else None,
+        task=_task(context),
+        description=_document(task.description if task else "", DESCRIPTION_LIMIT),
+        repository=_document(context.repository, DOCUMENT_LIMIT),
+        briefing=_document(context.briefing, DOCUMENT_LIMIT),
+        overview=_overview(context.overview, context.crew) if context.overview else None,
+        latest=_message(message) if message else None,
+        thread=[_entry(one) for one in shown],
+        left_out=len(context.thread) - len(shown),
+        crew=crew[:CREW],
+        more_crew=max(0, len(crew) - CREW),
+        primary_user=_primary_user(context),
+        is_assignment=row.kind is Kind.ASSIGNMENT,
         notification_id=row.notification_id,
     )
 
 
-def _task(task: Task, templates: Templates) -> str:
-    return templates("task").substitute(
-        title=one_line(task.title, TASK_TITLE_LIMIT),
-        status=one_line(task.status, NAME_LIMIT),
-        task_id=task.task_id,
-        description=fenced(task.description, DESCRIPTION_LIMIT),
-    )
+def _capability(tool: Tool, reach: Reach) -> str:
+    """Name a tool, or its endpoint with the fields of its body."""
+    if reach.token is None:
+        return tool.label
+    fields = ", ".join(_field(name, tool) for name in tool.properties)
+    return f"{tool.does}: `POST /agent/{tool.path}` with `{{{fields}}}`"
 
 
-def _thread(thread: tuple[Message, ...], templates: Templates) -> str:
-    shown = thread[-ENTRIES:]
-    left_out = len(thread) - len(shown)
-    plural = "s" if left_out > 1 else ""
-    omitted = f"({left_out} older message{plural} left out)\n\n" if left_out else ""
-    return templates("thread").substitute(
-        omitted=omitted, entries="\n".join(_entry(message) for message in shown)
-    )
+def _field(name: str, tool: Tool) -> str:
+    schema = tool.properties[name]
+    meaning = "|".join(schema["enum"]) if "enum" in schema else schema["type"]
+    meaning = "[string]" if meaning == "array" else meaning
+    return f'"{name}"{"" if name in tool.required else "?"}: {meaning}'
 
 
-def _entry(message: Message) -> str:
+def _can(rights: Rights) -> Mapping[str, bool]:
+    flags = rights.flags
+    return {
+        "set_status": flags.can_modify_task_status,
+        "mark_done": flags.can_mark_done,
+        "create_tasks": flags.can_create_tasks,
+        "create_documents": flags.can_create_documents,
+        "ask_agents": flags.can_mention_agents and rights.task is not None,
+    }
+
+
+def _ask_first(context: Context, rights: Rights) -> str:
+    """Say whom an assigned agent turns to with its questions."""
+    others = {one.agent_id for one in context.crew} - {rights.agent}
+    if rights.flags.can_mention_agents and context.orchestrator in others:
+        return "orchestrator"
+    return "user" if context.primary_user is not None else "thread"
+
+
+def _lead_label(context: Context) -> str:
+    lead = next((one for one in context.crew if one.agent_id == context.orchestrator), None)
+    return one_line((lead.slug or lead.name) if lead else "", NAME_LIMIT) or "orchestrator"
+
+
+def _task(context: Context) -> Mapping[str, str] | None:
+    if context.task is None:
+        return None
+    return {
+        "task_id": one_line(context.task.task_id, NAME_LIMIT),
+        "title": one_line(context.task.title, TASK_TITLE_LIMIT),
+        "status": one_line(context.task.status, NAME_LIMIT),
+    }
+
+
+def _document(text: str, limit: int) -> str:
+    return fenced(text, limit) if text.strip() else ""
+
+
+def _overview(overview: Overview, crew: tuple[Agent, ...]) -> Mapping[str, Any]:
+    labels = {one.agent_id: _slug_of(one) for one in crew}
+    groups = [
+        (
+            one_line(status, NAME_LIMIT),
+            [
+                {
+                    "priority": task.priority,
+                    "title": one_line(task.title, TASK_TITLE_LIMIT),
+                    "task_id": one_line(task.task_id, NAME_LIMIT),
+                    "assignees": [
+                        labels.get(agent, one_line(agent, NAME_LIMIT))
+                        for agent in task.assignees[:_ASSIGNEES]
+                    ],
+                    "users": task.users,
+                }
+                for task in tasks[:_TOP_TASKS]
+            ],
+        )
+        for status, tasks in overview.groups[:_GROUPS]
+        if tasks
+    ]
+    totals = [f"{one_line(name, NAME_LIMIT)}={count}" for name, count in overview.totals[:_GROUPS]]
+    return {"totals": totals, "groups": groups}
+
+
+def _slug_of(agent: Agent) -> str:
+    label = one_line(agent.slug or agent.name or agent.agent_id, NAME_LIMIT)
+    return f'"{label}"' if " " in label else label
+
+
+def _crew(context: Context) -> list[str]:
+    """List whom the agent can ask: nobody without a task or the right, and never itself."""
+    if not _can(rights_of(context))["ask_agents"]:
+        return []
+    others = (one for one in context.crew if one.agent_id != context.notification.recipient)
+    return [_member(one) for one in others]
+
+
+def _member(agent: Agent) -> str:
+    slug, name = one_line(agent.slug, NAME_LIMIT), one_line(agent.name, NAME_LIMIT)
+    role = one_line(agent.role, NAME_LIMIT) or "Unknown"
+    if slug:
+        return f"@{slug} - {name} ({role})"
+    quoted = name.replace('"', "")
+    return f'@"{quoted}" - {name} ({role})' if quoted else f"{name} ({role})"
+
+
+def _primary_user(context: Context) -> str:
+    user = context.primary_user
+    if user is None:
+        return ""
+    name = one_line(user.name, NAME_LIMIT)
+    quoted = name.replace('"', "")
+    return f'@"{quoted}" - {name}' if quoted else one_line(user.user_id, NAME_LIMIT)
+
+
+def _entry(message: Message) -> Mapping[str, str]:
     at = "unknown_time"
     if message.created_at_ms:
         at = datetime.fromtimestamp(message.created_at_ms / 1000, UTC).isoformat()
     # Later lines are indented, so that no message can pretend to be another entry.
     content = fenced(message.content, ENTRY_LIMIT).replace("\n", "\n  ")
-    return f"- [{at}] {_author(message)}: {content}"
+    return {"at": at, "author": _author(message), "content": content}
 
 
-def _request(message: Message, templates: Templates) -> str:
-    return templates("request").substitute(
-        author=_author(message), content=fenced(message.content, BODY_LIMIT)
-    )
+def _message(message: Message) -> Mapping[str, str]:
+    return {
+        "author": _author(message),
+        "by": one_line(f"{message.author_type}:{message.author_id}", NAME_LIMIT),
+        "message_id": one_line(message.message_id, NAME_LIMIT),
+        "content": fenced(message.content, BODY_LIMIT),
+    }
 
 
 def _author(message: Message) -> str:

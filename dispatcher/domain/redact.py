@@ -10,7 +10,10 @@ _MARK: Final = "***"
 _NAMES: Final = r"(?:service_?token|gateway_?token|console_?token|turn_token_key|api_?key|password|secret|token)"
 _SECRET_NAME: Final = re.compile(_NAMES + "$", re.IGNORECASE)
 
+_TURN_TOKEN: Final = re.compile(r"turn_[\w-]{8,}(?:\.[\w-]+){2}", re.ASCII)
+
 _RULES: Final = (
+    (_TURN_TOKEN, "turn_" + _MARK),
     (re.compile("mc_service_" + _VALUE, re.IGNORECASE), "mc_service_" + _MARK),
     (re.compile(r"(bearer|basic)(\s+)" + _VALUE, re.IGNORECASE), r"\1\2" + _MARK),
     (re.compile(r"(://)[^/\s:@]*:[^/\s@]*@"), r"\1" + _MARK + "@"),
@@ -32,6 +35,11 @@ _RULES: Final = (
 def is_secret_name(name: str) -> bool:
     """Say whether a field of this name holds a secret, whatever its value looks like."""
     return _SECRET_NAME.search(name) is not None
+
+
+def without_turn_tokens(text: str) -> str:
+    """Take an agent's token out of what it says: everybody reads that."""
+    return _TURN_TOKEN.sub("turn_" + _MARK, text)
 
 
 def redact(text: str) -> str:

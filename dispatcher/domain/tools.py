@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from dispatcher.domain.redact import without_turn_tokens
 from dispatcher.domain.reply import ToolCall
 from dispatcher.domain.text import cut_units, without_lone_surrogates
 
@@ -21,7 +22,7 @@ class Tool:
     """One tool as it is offered.
 
     Attributes:
-        does: What it is for, in a few words: the agent's list of capabilities is made of these.
+        label: How the agent's list of capabilities names it: what it does, then the tool.
         properties: By name, in the plain JSON Schema that every provider takes.
         required: Names that must be given.
         is_for_lead: Only the orchestrator has it.
@@ -31,7 +32,7 @@ class Tool:
     """
 
     name: str
-    does: str
+    label: str
     description: str
     properties: Mapping[str, Mapping[str, Any]]
     required: tuple[str, ...] = ()
@@ -39,6 +40,11 @@ class Tool:
     is_repeatable: bool = True
     denial: str
     path: str
+
+    @property
+    def does(self) -> str:
+        """Say what it is for, without naming the tool."""
+        return self.label.partition(" (")[0]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -139,9 +145,9 @@ def refusal_of(call: ToolCall, error: str) -> ToolResult:
 
 
 def _clean(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Mend half an emoji of a model, which could not be sent on."""
+    """Mend half an emoji of a model, which could not be sent on, and keep its token back."""
     if isinstance(value, str):
-        return without_lone_surrogates(value)
+        return without_turn_tokens(without_lone_surrogates(value))
     return [_clean(one) for one in value] if isinstance(value, list) else value
 
 

@@ -1,14 +1,17 @@
 """What a delivery needs at hand, and the state of one attempt."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from dispatcher.domain.delivery import Claim
 from dispatcher.domain.errors import StoreError
+from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.journal import Journal
-from dispatcher.domain.prompt import Templates
+from dispatcher.domain.prompt import Reach, Render
 from dispatcher.domain.retry import Bounds
+from dispatcher.domain.rights import Rights
 from dispatcher.ports import (
     Actions,
     Backend,
@@ -32,6 +35,9 @@ class Desk:
     """The ports and limits of the flows that a worker runs.
 
     Attributes:
+        render: Fills the templates of what agents are told.
+        reach: Says how an agent acts in a turn, and mints the token that it needs for that.
+        has_client_tools: Requests bring tools; otherwise agents act over HTTP.
         gives_notice: People are told in the thread when a delivery dies.
         quarantine: Runs deliveries that killed their workers; None inside of one.
         tool_rounds: So often an agent may answer with tool calls in one turn.
@@ -46,7 +52,9 @@ class Desk:
     tally: Tally
     clock: Clock
     bounds: Bounds
-    templates: Templates
+    render: Render
+    reach: Callable[[Rights, SessionKey], Reach]
+    has_client_tools: bool = True
     quarantine: Quarantine | None = None
     gives_notice: bool = True
     tool_rounds: int = 8

@@ -29,6 +29,7 @@ from dispatcher.domain.prompt import build_instructions, build_prompt
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import LOOKS_FOR_A_ROW, Cause, cause_of
 from dispatcher.domain.rights import rights_of
+from dispatcher.domain.tools import Tool
 from dispatcher.flows.desk import Attempt
 from dispatcher.flows.mark import mark
 from dispatcher.flows.tools import run_calls
@@ -123,8 +124,8 @@ def _first_ask(attempt: Attempt, context: Context) -> Reply:
         is_answer_to_agent=message is not None and message.author_type == "agent",
         starts_work=_starts_work(context),
     )
-    request = _request(attempt, context, asking, text=build_prompt(context, attempt.desk.templates))
-    return _exchange(attempt, asking, replace(request, tools=offered(rights_of(context))))
+    request = _request(attempt, context, asking, text=build_prompt(context, attempt.desk.render))
+    return _exchange(attempt, asking, replace(request, tools=_tools(attempt, context)))
 
 
 def _ask_on(attempt: Attempt, context: Context) -> Reply:
@@ -135,20 +136,26 @@ def _ask_on(attempt: Attempt, context: Context) -> Reply:
     request = replace(
         _request(attempt, context, asking, text=""),
         results=journal.results,
-        tools=() if is_last else offered(rights_of(context)),
+        tools=() if is_last else _tools(attempt, context),
     )
     return _exchange(attempt, asking, request)
+
+
+def _tools(attempt: Attempt, context: Context) -> tuple[Tool, ...]:
+    return offered(rights_of(context)) if attempt.desk.has_client_tools else ()
 
 
 def _request(attempt: Attempt, context: Context, asking: Journal, *, text: str) -> Ask:
     # Asks that were answered, with something usable or not, are no cut off attempts.
     answered = max(asking.answers, attempt.claim.unanswered)
+    session_key = asking.session_key or SessionKey("")
     return Ask(
         agent=context.agent.slug if context.agent else "",
-        session_key=asking.session_key or SessionKey(""),
+        session_key=session_key,
         instructions=build_instructions(
             context,
-            attempt.desk.templates,
+            attempt.desk.render,
+            reach=attempt.desk.reach(rights_of(context), session_key),
             may_stay_silent=not asking.is_required,
             is_repeated=asking.asks - 1 > answered,
         ),

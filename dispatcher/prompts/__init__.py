@@ -1,12 +1,27 @@
 """The texts that agents read, as templates that a person can change."""
 
 from functools import cache
-from importlib import resources
-from string import Template
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def render(template: str, /, **facts: Any) -> str:  # noqa: ANN401 - each template names its own facts
+    """Fill one of the templates of this package.
+
+    Args:
+        template: The template's file without ``.md``.
+        facts: Texts must be fenced by the caller: nothing is escaped here, for this is no HTML.
+    """
+    return _environment().get_template(f"{template}.md").render(facts).strip()
 
 
 @cache
-def template(name: str) -> Template:
-    """Return one of the templates of this package."""
-    text = resources.files(__name__).joinpath(f"{name}.txt").read_text(encoding="utf-8")
-    return Template(text)
+def _environment() -> Environment:
+    return Environment(  # noqa: S701 - plain text for a model: escaping would garble it
+        loader=PackageLoader("dispatcher.prompts", ""),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

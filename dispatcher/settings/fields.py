@@ -54,6 +54,17 @@ class Settings(BaseSettings):
     health_port: int = _number(3001, 1, 65_535, "Port of /health, /metrics and the page.")
     metrics_port: int = _number(9191, 1, 65_535, "Port of a worker's own /metrics.")
     task_status_base_url: str = _text("", "URL under which agents reach the runtime.")
+    openclaw_client_tools_enabled: bool = _flag(
+        "Bring tools to agents in the request; false tells them HTTP endpoints instead.",
+        default=True,
+    )
+    turn_token_key: SecretStr | None = _text(
+        None,
+        "Signs the tokens by which agents call /agent/*; follows from SERVICE_TOKEN unless set.",
+    )
+    agent_endpoints_legacy_auth: bool = _flag(
+        "Accept the bare session key at /agent/* too, which can be guessed."
+    )
     console_token: SecretStr | None = _text(
         None, "Bearer token for POST /wake and all that changes something; without it, off."
     )

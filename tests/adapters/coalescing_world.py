@@ -27,12 +27,13 @@ from dispatcher.domain.errors import (
 )
 from dispatcher.domain.ids import conversation_id
 from dispatcher.domain.notification import Page
+from dispatcher.domain.prompt import Reach
 from dispatcher.flows.audit import audit_once
 from dispatcher.flows.deliver import deliver
 from dispatcher.flows.desk import Desk
 from dispatcher.flows.poll import poll_once
 from dispatcher.flows.sweep import sweep_once
-from dispatcher.prompts import template
+from dispatcher.prompts import render
 from tests.adapters.coalescing_sides import CoalescingBackend, ListeningGateway
 from tests.adapters.coalescing_troubles import Grip, Killed, Port, Trouble, What
 from tests.fakes.actions import FakeActions
@@ -93,7 +94,8 @@ class History:
             tally=self._tally,
             clock=ManualClock(),
             bounds=BOUNDS,
-            templates=template,
+            render=render,
+            reach=lambda rights, key: Reach(base_url="http://runtime:3001"),
         )
 
     def run(self) -> "History":

@@ -10,12 +10,13 @@ from dispatcher.domain.errors import LeaseLost
 from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, dump
 from dispatcher.domain.notification import Context
+from dispatcher.domain.prompt import Reach
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import Bounds
 from dispatcher.flows.deliver import deliver
 from dispatcher.flows.desk import Desk
 from dispatcher.ports import Swept
-from dispatcher.prompts import template
+from dispatcher.prompts import render
 from tests.fakes.actions import FakeActions
 from tests.fakes.backend import FakeBackend
 from tests.fakes.clock import ManualClock
@@ -131,7 +132,8 @@ class Office:
             tally=self.tally,
             clock=self.clock,
             bounds=BOUNDS,
-            templates=template,
+            render=render,
+            reach=lambda rights, key: Reach(base_url="http://runtime:3001"),
         )
 
     def left_behind(self, journal: Journal, **counters: object) -> None:

@@ -35,6 +35,8 @@
 --                                  trial: the token of the one ask that is tried, trial_at, asked_at,
 --                                  tried: the agent that it asks; no key when closed
 --   stop                   string  why the backend must not be called; expires
+--   pass:{hash}            string  whose turn a session key belongs to; only when bare keys are
+--                                  accepted, for hours
 --   turns                  string  claims granted so far
 --   swept_at               string  when the last sweep was
 --   leader                 string  the runtime that leads, expiring with its lease
