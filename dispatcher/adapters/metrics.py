@@ -14,6 +14,7 @@ from dispatcher.domain.reply import Reply
 from dispatcher.ports import Stats, Swept
 
 _WAITS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+_CALLS: Final = (0.05, 0.2, 1, 5, 30)
 _RUNS: Final = (0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600)
 
 
@@ -60,6 +61,13 @@ class PrometheusTally:
             buckets=_RUNS,
             registry=registry,
         )
+        self._served = Histogram(
+            "mission_control_agent_request_duration_seconds",
+            "Calls of agents over HTTP.",
+            ["tool", "status"],
+            buckets=_CALLS,
+            registry=registry,
+        )
 
     def polled(self, *, listed: int, added: int, malformed: int) -> None:
         """See ``Tally.polled``."""
@@ -96,6 +104,10 @@ class PrometheusTally:
     def ran_tool(self, *, tool: str, result: str) -> None:
         """See ``Tally.ran_tool``."""
         self._tools.labels(tool=tool, result=result).inc()
+
+    def served_agent(self, *, tool: str, status: int, took: timedelta) -> None:
+        """See ``Tally.served_agent``."""
+        self._served.labels(tool=tool, status=str(status)).observe(took.total_seconds())
 
     def dropped_dead(self, count: int) -> None:
         """See ``Tally.dropped_dead``."""

@@ -57,7 +57,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "claimed": "claimed by worker {detail}",
     "new": "begun",
     "asked": "the agent is asked (ask {detail})",
-    "answered": "the agent answered; the answer is stored",
+    "answered": "the agent answered, and the answer is stored ({detail})",
     "tools": "tools are run ({detail})",
     "posting": "the answer is posted into the thread",
     "marking": "the notification is marked delivered",
@@ -79,7 +79,7 @@ def sentence(event: Event) -> str:
         cause, _, ms = event.detail.partition(" ")
         rest = f", tried again after {int(ms) / 1000:.1f} s" if ms.isdigit() and ms != "0" else ""
         return f"the attempt ended: {cause}{rest}"
-    return _WORDS.get(event.word, event.word).format(detail=event.detail)
+    return _WORDS.get(event.word, event.word).format(detail=event.detail).replace(" ()", "")
 
 
 def whereabouts(record: Record) -> str:

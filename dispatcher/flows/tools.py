@@ -24,7 +24,6 @@ from dispatcher.domain.errors import (
 from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Agent, Context
-from dispatcher.domain.redact import short_error
 from dispatcher.domain.reply import ToolCall
 from dispatcher.domain.rights import Rights, rights_of
 from dispatcher.domain.tools import (
@@ -35,7 +34,7 @@ from dispatcher.domain.tools import (
     refusal_of,
     result_of,
 )
-from dispatcher.flows.acts import find_tool, is_repeatable, perform
+from dispatcher.flows.acts import find_tool, is_repeatable, perform, words_of
 from dispatcher.flows.acts.errand import Content, Errand
 from dispatcher.flows.desk import Attempt
 
@@ -131,7 +130,7 @@ def _run(turn: _Round, call: ToolCall) -> ToolResult:
     except CallRefused as error:
         result = refusal_of(call, str(error))
     except (BackendRefused, BackendRedacted, BackendMisused) as error:
-        result = refusal_of(call, short_error(str(error)))
+        result = refusal_of(call, words_of(error))
     _count(turn, name, "refused")
     return result
 

@@ -50,6 +50,10 @@ class Tally(Protocol):
         """Count a tool call: ``result`` is done, refused or unknown."""
         ...
 
+    def served_agent(self, *, tool: str, status: int, took: timedelta) -> None:
+        """Record a call of an agent over HTTP."""
+        ...
+
     def dropped_dead(self, count: int) -> None:
         """Count dead letters that had to make room."""
         ...

@@ -17,6 +17,7 @@ from waitress.server import create_server
 
 from dispatcher.adapters.metrics import StoreCollector
 from dispatcher.adapters.redis.leader import RedisLead
+from dispatcher.adapters.roster import CachedRoster
 from dispatcher.domain.errors import StoreError, StoreUnusable
 from dispatcher.runtime.leadership import LEASE, Leadership
 from dispatcher.runtime.loops import Auditor, GatewayWatch, StoreKeeper, Sweeper
@@ -24,7 +25,9 @@ from dispatcher.runtime.poller import Poller
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.settings import Settings
+from dispatcher.web.agents import AgentSide
 from dispatcher.web.app import build_app
+from dispatcher.web.limits import Budget
 from dispatcher.wiring import Parts, wire
 
 _THREADS: Final = 24
@@ -77,6 +80,14 @@ def run(settings: Settings) -> int:
         registry=parts.registry,
         wake=wake,
         console_token=settings.console_token,
+        agents=AgentSide(
+            read_pass=parts.passes.read,
+            actions=parts.actions,
+            roster=CachedRoster(parts.actions, parts.clock),
+            tally=parts.tally,
+            clock=parts.clock,
+            budget=Budget(parts.clock),
+        ),
         sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
     )
     server = create_server(

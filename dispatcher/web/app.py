@@ -10,6 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from dispatcher.web.agents import AgentSide, add_agent_endpoints
 from dispatcher.web.sandbox import add_sandbox_pages
 
 _BODY_LIMIT: Final = 256 * 1024
@@ -46,6 +47,7 @@ def build_app(
     wake: Callable[[], None],
     console_token: SecretStr | None,
     sandbox: tuple[str, str] | None = None,
+    agents: AgentSide | None = None,
 ) -> Flask:
     """Build the app.
 
@@ -55,12 +57,15 @@ def build_app(
         wake: Called when somebody says that there is work.
         console_token: What ``POST /wake`` wants to see; without one it is off.
         sandbox: URL and account of a sandbox whose threads the page shows.
+        agents: Serves ``/agent/*``; without it there are no such endpoints.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types the base class
     _add_health(app, vitals, registry)
     _add_wake(app, wake, console_token)
+    if agents is not None:
+        add_agent_endpoints(app, agents)
     if sandbox is not None:
         add_sandbox_pages(app, sandbox_url=sandbox[0], account=sandbox[1])
 
@@ -78,7 +83,9 @@ def build_app(
 
     @app.errorhandler(HTTPException)
     def tell(error: HTTPException) -> tuple[Response, int]:
-        answer = jsonify(error=error.description or error.name)
+        text = error.description or error.name
+        is_agent = request.path.startswith("/agent/")
+        answer = jsonify(success=False, error=text) if is_agent else jsonify(error=text)
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return answer, error.code or 500

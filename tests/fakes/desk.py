@@ -78,6 +78,7 @@ class FakeTally:
     waits: list[timedelta] = field(default_factory=list)
     asks: list[tuple[str, timedelta]] = field(default_factory=list)
     tools: list[tuple[str, str]] = field(default_factory=list)
+    served: list[tuple[str, int]] = field(default_factory=list)
     dropped: int = 0
     unaccounted: int | None = None
 
@@ -98,6 +99,9 @@ class FakeTally:
 
     def ran_tool(self, *, tool: str, result: str) -> None:
         self.tools.append((tool, result))
+
+    def served_agent(self, *, tool: str, status: int, took: timedelta) -> None:
+        self.served.append((tool, status))
 
     def dropped_dead(self, count: int) -> None:
         self.dropped += count

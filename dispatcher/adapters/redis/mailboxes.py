@@ -26,6 +26,7 @@ from dispatcher.domain.errors import LeadLost, LeaseLost, StoreUnusable
 from dispatcher.domain.ids import NOTHING, AccountId, AgentId, ConversationId
 from dispatcher.domain.journal import Journal, Stage, dump
 from dispatcher.domain.notification import Notification
+from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import (
     AFTER_A_BREAK,
     AGENT_BLAME,
@@ -276,14 +277,19 @@ def _detail_of(journal: Journal) -> str:
         case Stage.ASKED:
             return str(journal.asks)
         case Stage.ANSWERED:
-            calls = len(journal.reply.tool_calls) if journal.reply else 0
-            return f"{calls} tool calls" if calls else ""
+            return _answer_of(journal.reply) if journal.reply else ""
         case Stage.TOOLS:
             return f"round {journal.rounds}: {len(journal.results)} of {journal.calls_begun}"
         case Stage.DYING:
             return journal.cause or ""
         case _:
             return journal.outcome or ""
+
+
+def _answer_of(reply: Reply) -> str:
+    used, calls = reply.usage, len(reply.tool_calls)
+    tokens = f"{used.input_tokens} tokens in, {used.output_tokens} out"
+    return f"{calls} tool calls, {tokens}" if calls else tokens
 
 
 def _read_circuit(facts: dict[str, str]) -> Circuit | None:

@@ -1,13 +1,21 @@
 """What each tool does: one rule for an agent's tool calls and for its calls over HTTP."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dispatcher.domain.catalogue import EVERY_TOOL, offered
+from dispatcher.domain.errors import DispatcherError
+from dispatcher.domain.redact import short_error
 from dispatcher.domain.rights import Rights
 from dispatcher.domain.tools import CallRefused, Fault, Tool
 from dispatcher.flows.acts import documents, reads, tasks
 from dispatcher.flows.acts.errand import Content, Errand
+
+_WORDS: Final = re.compile(
+    r"(?:Uncaught \w*Error: )+(?P<words>.+?)(?: at (?:async )?[\w.<>]+ \(|$)"
+)
+_ACTION: Final = re.compile(r"^\w+: ")
 
 _ACTS: Final[Mapping[str, Callable[[Errand], Content]]] = {
     "task_status": tasks.set_status,
@@ -57,3 +65,10 @@ def perform(tool: Tool, errand: Errand) -> Content:
 def is_repeatable(tool: Tool, arguments: Mapping[str, Any]) -> bool:
     """Say whether running a call twice ends in the same state as running it once."""
     return tool.is_repeatable or bool(arguments.get("documentId"))
+
+
+def words_of(error: DispatcherError) -> str:
+    """Say in the backend's own words why a call was not carried out, for the agent to read."""
+    text = short_error(str(error))
+    found = _WORDS.search(text)
+    return found["words"] if found else _ACTION.sub("", text)
