@@ -5,6 +5,7 @@ from typing import Final
 
 from dispatcher.sandbox.gateway import answers
 from dispatcher.sandbox.gateway.answers import Answer
+from dispatcher.sandbox.gateway.over_http import call_over_http
 from dispatcher.sandbox.gateway.schema import Ask
 from dispatcher.sandbox.gateway.script import Call, Plan, echo
 
@@ -64,5 +65,8 @@ def reply_of(plan: Plan, ask: Ask) -> str:
         return f"{plan.reply or 'Done'}: {quoted}"
     if plan.reply is not None:
         return plan.reply
+    answers_over_http = call_over_http(ask.instructions, plan.calls)
+    if answers_over_http:
+        return f"Done: {' | '.join(answers_over_http)}"
     missing = [call.name for call in plan.calls]
     return f"I have no tool named {', '.join(missing)}." if missing else echo(ask.text)

@@ -33,6 +33,7 @@ class Ask:
     Attributes:
         model: As it was sent; the answer echoes it.
         text: The last user message, or the tool results as the model would see them.
+        instructions: What the agent is told to be.
         outputs: The texts of the tool results when the turn is made of them, else empty.
         tools: Names of the tools that are offered to the model.
         forced: The tool that must be called, ``"*"`` for any, None for no such wish.
@@ -43,6 +44,7 @@ class Ask:
 
     model: str
     text: str
+    instructions: str
     outputs: tuple[str, ...]
     tools: tuple[str, ...]
     forced: str | None
@@ -72,6 +74,7 @@ def parse(body: object) -> Ask:
     return Ask(
         model=fields["model"],
         text=text,
+        instructions=fields.get("instructions") or "",
         outputs=outputs,
         tools=() if choice == "none" else tuple(names),
         forced=forced,

@@ -23,6 +23,11 @@ class Call:
     name: str
     arguments: dict[str, Any]
 
+    @property
+    def body(self) -> bytes:
+        """Return the arguments as the body of a request."""
+        return json.dumps(self.arguments).encode()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
