@@ -50,6 +50,7 @@ class Cause(StrEnum):
     QUARANTINE = "quarantine"
     POISON = "poison"
     DEFECT = "defect"
+    LAST_WORDS = "last_words"
 
 
 ASKS_FOR_A_REPLY: Final = 3

@@ -26,6 +26,7 @@ from dispatcher.domain.errors import (
 )
 from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, Stage, load
+from dispatcher.domain.reply import Reply
 from dispatcher.flows.desk import Attempt, Desk
 from dispatcher.flows.mark import mark
 from dispatcher.flows.notice import tell_thread
@@ -146,7 +147,28 @@ def _run(attempt: Attempt) -> Outcome:
         attempt.hold.check()
         _log.exception("the attempt failed by a defect", extra=attempt.fields("attempt"))
         outcome = retry.attempt_spent(retry.Cause.DEFECT, _counted(attempt), attempt.desk.bounds)
+    if isinstance(outcome, Dead) and attempt.journal.has_open_calls and attempt.journal.said:
+        return _last_words(attempt)
     return _end(attempt, outcome)
+
+
+def _last_words(attempt: Attempt) -> Outcome:
+    """Post what the agent said beside its tool calls, when it never got to say more.
+
+    Its tools have run; a dead letter would tell people that nothing came of it.
+    """
+    reply = Reply(text=attempt.journal.said)
+    attempt.keep(
+        attempt.journal.evolve(
+            stage=Stage.ANSWERED,
+            reply=reply,
+            said="",
+            results=(),
+            attempts_spent=attempt.claim.attempts,
+        )
+    )
+    # A failure from here on costs no ask: the next attempt goes on with writing back.
+    return Resting(delay=timedelta(0), cause=retry.Cause.LAST_WORDS, spends=Spent.NOTHING)
 
 
 def _counted(attempt: Attempt) -> Claim:

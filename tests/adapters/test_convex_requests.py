@@ -26,7 +26,7 @@ from tests.waiting import until
 # What is sent
 
 
-def test_a_request_has_the_agreed_form_and_no_authorization(
+def test_item_82_a_request_has_the_agreed_form_and_no_authorization(
     raw: Callable[[Play], RawServer], adapt: Adapt
 ) -> None:
     """The service token is an argument; in that header it would be refused before anything ran."""

@@ -131,7 +131,7 @@ def desk_rows(desk: Desk) -> list[dict[str, Any]]:
         b"1" * 10_000,
     ],
 )
-def test_a_2xx_that_is_no_reply_is_a_failure(body: bytes) -> None:
+def test_item_74_a_2xx_that_is_no_reply_is_a_failure(body: bytes) -> None:
     """Raw JSON or a proxy's page is never posted into a thread."""
     with pytest.raises(errors.AskFailed):
         read_answer(200, body)

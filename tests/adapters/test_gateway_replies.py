@@ -36,7 +36,7 @@ def test_an_incomplete_reply_is_marked(desk: Desk) -> None:
     assert reply.text.startswith("Half a")
 
 
-def test_several_messages_and_parts_are_joined() -> None:
+def test_item_73_several_messages_and_parts_are_joined() -> None:
     """In the gateway's order, each stripped, blanks left out."""
     parts = [{"type": "output_text", "text": text} for text in (" a ", "  ", "b\n")]
 
@@ -45,7 +45,7 @@ def test_several_messages_and_parts_are_joined() -> None:
     assert reply.text == "a\nb\n\nplain"
 
 
-def test_tool_calls_are_read_in_order() -> None:
+def test_item_73_tool_calls_are_read_in_order() -> None:
     """Arguments come as text; an object is serialised, nothing is an empty text."""
     reply = read(
         response(
@@ -75,7 +75,7 @@ def test_tool_calls_are_read_in_order() -> None:
         {"name": []},
     ],
 )
-def test_a_tool_call_without_id_or_name_is_dropped(wrong: dict[str, Any]) -> None:
+def test_item_73_a_tool_call_without_id_or_name_is_dropped(wrong: dict[str, Any]) -> None:
     """It could be neither run nor answered."""
     call = {"type": "function_call", "call_id": "c1", "name": "a", "arguments": "{}"}
 

@@ -39,7 +39,7 @@ def test_a_silent_agent_is_timed_out(
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first ask", "later ask"])
-def test_the_time_out_is_for_the_whole_exchange(
+def test_item_75_the_time_out_is_for_the_whole_exchange(
     raw: Callable[[Play], RawServer], desk_at: Callable[..., Desk], is_first: bool
 ) -> None:
     """An answer that drips byte by byte satisfies every read limit, and never ends."""

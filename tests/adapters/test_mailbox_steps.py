@@ -62,7 +62,7 @@ def test_a_put_delivery_is_claimed_once(store: RedisMailboxes) -> None:
     assert store.claim(put.to_ring[0]) is NotClaimed.HELD
 
 
-def test_the_same_page_put_twice_adds_nothing(store: RedisMailboxes) -> None:
+def test_item_77_the_same_page_put_twice_adds_nothing(store: RedisMailboxes) -> None:
     page = [entry("n1"), entry("n2", at=2000)]
     store.put(page)
     assert store.put(page).added == 0

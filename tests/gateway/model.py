@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from dispatcher.sandbox.gateway.connections import DroppingServer
+from dispatcher.sandbox.gateway.over_http import call_over_http
 from dispatcher.sandbox.gateway.script import Plan, plan_of_text, text_to_respond_to
 from dispatcher.sandbox.gateway.watch import Watch
 from dispatcher.sandbox.serving import SandboxHandler
@@ -41,7 +42,7 @@ class ScriptedModel:
     """The provider; each agent has a model of its own name, so that they can differ.
 
     Markers in the last user message are those of the scripted gateway that a model can play:
-    ``[[reply:text]]``, ``[[delay:s]]``, ``[[error:status]]``, ``[[tool:name {...}]]``. The gateway
+    ``[[reply:text]]``, ``[[delay:s]]``, ``[[error:status]]``, ``[[tool:name {...}]]``, ``[[rounds:n]]``. The gateway
     repeats a failed request in words of its own, without them: for lasting failures use
     ``behave``.
     """
@@ -151,7 +152,7 @@ class _Handler(SandboxHandler):
         text = last_user_text(request.get("messages", []))
         index = self.model.opened(request, text)
         manner = self.model.manner_of(str(request.get("model")))
-        plan = plan_of_text(text_to_respond_to(text))
+        plan, played = plan_of(request.get("messages", []))
         with self.model.watching(self.connection) as gone:
             if gone.wait(manner.delay_s if plan.delay_s is None else plan.delay_s):
                 self.model.closed(index, "cut", None)
@@ -164,15 +165,21 @@ class _Handler(SandboxHandler):
             self._send(status, {"error": error})
             return
         self.model.closed(index, "answered", 200)
-        self._send_chunks(request, self._message(request, plan, manner, text))
+        self._send_chunks(
+            request,
+            self._message(request, replace(plan, rounds=plan.rounds - played), manner, text),
+        )
 
     def _message(
         self, request: dict[str, Any], plan: Plan, manner: Manner, text: str
     ) -> dict[str, Any]:
         offered = {tool["function"]["name"] for tool in request.get("tools") or []}
         calls = [call for call in plan.calls if call.name in offered]
-        if calls:
+        if calls and plan.rounds > 0:
             return {"tool_calls": [_tool_call(index, call) for index, call in enumerate(calls)]}
+        told = call_over_http(system_text(request.get("messages", [])), plan.calls)
+        if told:
+            return {"content": f"Done: {' | '.join(told)}"}
         return {"content": plan.reply or manner.reply or reply_to(text)}
 
     def _send_chunks(self, request: dict[str, Any], message: dict[str, Any]) -> None:
@@ -208,6 +215,27 @@ def last_user_text(messages: list[dict[str, Any]]) -> str:
     """Return the last user message without the gateway's stamp and runtime line."""
     last = next((m for m in reversed(messages) if m.get("role") == "user"), {})
     return _RUNTIME.sub("", _STAMP.sub("", text_of(last)))
+
+
+def plan_of(messages: list[dict[str, Any]]) -> tuple[Plan, int]:
+    """Find the plan of the last message that is no tool result, and how many rounds it has had."""
+    told = 0
+    for message in reversed(messages):
+        if message.get("role") != "user":
+            continue
+        text = _RUNTIME.sub("", _STAMP.sub("", text_of(message)))
+        results = _TOOL_RESULT.findall(text)
+        if not results:
+            plan = plan_of_text(text_to_respond_to(text))
+            return plan, told // max(1, len(plan.calls))
+        told += len(results)
+    return Plan(), 0
+
+
+def system_text(messages: list[dict[str, Any]]) -> str:
+    """Return what the model is told to be."""
+    told = (text_of(one) for one in messages if one.get("role") in {"system", "developer"})
+    return "\n".join(told)
 
 
 def text_of(message: dict[str, Any]) -> str:

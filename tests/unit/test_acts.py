@@ -155,7 +155,7 @@ REFUSED_TO_LEAD: list[tuple[str, dict[str, Any], Fault, str, str]] = [
     [(rights(), case) for case in REFUSED]
     + [(rights(lead=True), case) for case in REFUSED_TO_LEAD],
 )
-def test_item_108_what_cannot_be_run_is_refused_in_these_words_and_nothing_is_done(
+def test_items_108_114_121_what_cannot_be_run_is_refused_in_these_words_and_nothing_is_done(
     who: Rights, case: tuple[str, dict[str, Any], Fault, str, str]
 ) -> None:
     name, arguments, fault, told, at_endpoint = case

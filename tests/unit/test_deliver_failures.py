@@ -167,7 +167,7 @@ def test_a_defect_of_ours_spends_an_attempt() -> None:
     assert office.effects() == ["mark_begun", "ask", "mark_ended"]
 
 
-def test_a_delivery_dies_after_its_last_attempt_journalled_and_marked() -> None:
+def test_item_76_a_delivery_dies_after_its_last_attempt_journalled_and_marked() -> None:
     office = office_for()
     office.diary.prepare("ask", *[errors.AskFailed("500")] * BOUNDS.max_attempts)
 

@@ -149,7 +149,7 @@ def test_looks_are_counted_apart_from_failed_asks() -> None:
     assert outcome.spends is Spent.LOOK
 
 
-def test_a_malformed_context_spends_attempts_and_dies() -> None:
+def test_item_79_a_malformed_context_spends_attempts_and_dies() -> None:
     office = office_for(Kind.MENTION)
     office.diary.prepare("fetch_context", *[errors.ContextMalformed("labels: null")] * 6)
 

@@ -58,7 +58,7 @@ def test_items_33_34_36_what_is_skipped_is_marked_and_nothing_else(
     assert [call for call in office.effects() if call != "fetch_context"] == ["mark_delivered"]
 
 
-def test_item_35_a_session_key_is_waited_for_and_then_the_row_is_marked_with_an_error(
+def test_items_35_and_85_a_session_key_is_waited_for_and_then_the_row_is_marked_with_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     office = office_for(session_key=None)

@@ -79,7 +79,7 @@ def test_the_repeated_use_of_a_call_id_gets_a_result_each() -> None:
     assert len(office.gateway.asks[1].results) == 2
 
 
-def test_further_rounds_go_on_until_the_agent_has_said_its_last_word() -> None:
+def test_item_119_further_rounds_go_on_until_the_agent_has_said_its_last_word() -> None:
     office = busy_office()
     office.gateway.will_say(
         calling(create("a")), calling(create("b")), calling(review()), "All done."
@@ -413,7 +413,7 @@ def test_a_call_that_was_not_begun_is_run() -> None:
     assert ask.tools
 
 
-def test_a_creation_that_was_begun_is_not_run_again() -> None:
+def test_item_120_a_creation_that_was_begun_is_not_run_again() -> None:
     office = busy_office()
     office.left_behind(open_calls(create(), stage=Stage.TOOLS, calls_begun=1))
 
@@ -457,7 +457,7 @@ def test_a_call_that_was_done_keeps_its_result_and_the_next_one_is_run() -> None
 
 
 @pytest.mark.parametrize("stage", [Stage.TOOLS, Stage.ASKED])
-def test_results_that_are_complete_are_only_sent(stage: Stage) -> None:
+def test_item_120_results_that_are_complete_are_only_sent(stage: Stage) -> None:
     office = busy_office()
     office.left_behind(open_calls(create(), stage=stage, calls_begun=1, results=(DONE,), asks=2))
 
@@ -479,7 +479,7 @@ def test_an_ask_with_results_that_was_cut_off_says_that_it_is_repeated() -> None
     assert "earlier attempt" in office.gateway.asks[0].instructions
 
 
-def test_a_follow_up_that_fails_is_repeated_with_the_same_results() -> None:
+def test_item_70_a_follow_up_that_fails_is_repeated_with_the_same_results() -> None:
     office = busy_office()
     office.diary.prepare("ask", None, errors.AskLost("reset"), errors.AskFailed("500"))
     office.gateway.will_say(calling(create()), "Done.")
@@ -521,6 +521,31 @@ def test_a_turn_whose_follow_ups_all_fail_dies_with_its_effects_told_in_the_jour
     assert dying.stage is Stage.DYING
     assert json.loads(dying.results[0].text)["success"] is True
     assert len(office.actions.created) == 1
+
+
+def test_item_70_when_all_follow_ups_fail_the_words_beside_the_calls_are_posted() -> None:
+    """The tools have run: telling people that nothing came of it would be wrong."""
+    office = busy_office()
+    office.diary.prepare("ask", None, *[errors.AskFailed("500")] * BOUNDS.max_attempts)
+    office.gateway.will_say(calling(create(), text="I am creating the task."))
+
+    outcomes = office.attempts()
+
+    assert outcomes[-1] == ANSWERED
+    assert said(office) == ["I am creating the task."]
+    assert len(office.gateway.asks) == 1 + BOUNDS.max_attempts
+    assert len(office.actions.created) == 1
+
+
+def test_item_69_silence_after_tools_is_no_missing_reply() -> None:
+    office = busy_office()
+    office.gateway.will_say(calling(create()), "")
+
+    outcome = office.attempt()
+
+    assert isinstance(outcome, Settled)
+    assert said(office) == []
+    assert len(office.gateway.asks) == 2
 
 
 def test_every_journal_record_of_a_turn_may_be_the_last_one() -> None:

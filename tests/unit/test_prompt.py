@@ -85,7 +85,7 @@ def told(found: Context, *, may_stay_silent: bool = False, is_repeated: bool = F
 
 @settings(max_examples=80)
 @given(found=evil_contexts)
-def test_no_foreign_text_can_forge_a_delimiter(found: Context) -> None:
+def test_item_100_no_foreign_text_can_forge_a_delimiter(found: Context) -> None:
     text = build_prompt(found, render)
     said, described = found.message, found.task.description.strip()
 
@@ -174,7 +174,7 @@ def test_names_and_roles_have_120_characters(field: str) -> None:
     assert text.count("ß") == plain.count("ß") * (NAME_LIMIT - 1) == plain.count("ß") * 119
 
 
-def test_a_thread_entry_has_1500_characters_and_the_message_15000() -> None:
+def test_item_101_a_thread_entry_has_1500_characters_and_the_message_15000() -> None:
     long = message(content="ß" * 20_000)
 
     text = build_prompt(context(message=long, thread=(long,)), render)
@@ -182,7 +182,7 @@ def test_a_thread_entry_has_1500_characters_and_the_message_15000() -> None:
     assert text.count("ß") == ENTRY_LIMIT - 1 + BODY_LIMIT - 1
 
 
-def test_the_longest_prompt_has_120000_characters() -> None:
+def test_item_101_the_longest_prompt_has_120000_characters() -> None:
     long = message(content="\n" + "ß\n" * 50_000, author_name="ß" * 500)
     found = context(
         notification=notification(title="ß" * 1_000, body="ß" * 50_000),
@@ -198,7 +198,7 @@ def test_the_longest_prompt_has_120000_characters() -> None:
     ("count", "note"),
     [(25, None), (26, "(1 older message left out)"), (50, "(25 older messages left out)")],
 )
-def test_the_newest_25_messages_are_shown_and_older_ones_are_counted(
+def test_item_95_the_newest_25_messages_are_shown_and_older_ones_are_counted(
     count: int, note: str | None
 ) -> None:
     text = build_prompt(context(thread=many_messages(count)), render)
