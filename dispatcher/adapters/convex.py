@@ -16,7 +16,8 @@ from dispatcher.adapters.http import (
     Watchdog,
     send,
 )
-from dispatcher.adapters.wire import read_context, read_member, read_page
+from dispatcher.adapters.wire import read_member, read_page
+from dispatcher.adapters.wire_context import read_context
 from dispatcher.domain import errors
 from dispatcher.domain.ids import AccountId, AgentId, MessageId, NotificationId, TaskId
 from dispatcher.domain.notification import Context, Page

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dispatcher.adapters.convex import ConvexBackend
-from dispatcher.adapters.wire import read_crew, read_member
+from dispatcher.adapters.wire import read_member
+from dispatcher.adapters.wire_context import read_crew
 from dispatcher.domain.errors import BackendGarbled
 from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.notification import Agent

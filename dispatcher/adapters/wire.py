@@ -4,52 +4,48 @@ Unknown members are ignored, unknown enum members are kept or become ``OTHER``, 
 floats and become integers where they count milliseconds.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from dispatcher.domain.errors import BackendGarbled, ContextMalformed
-from dispatcher.domain.ids import AgentId, MessageId, NotificationId, SessionKey, TaskId
+from dispatcher.domain.errors import BackendGarbled
+from dispatcher.domain.ids import AgentId, MessageId, NotificationId, TaskId
 from dispatcher.domain.notification import (
-    Agent,
-    Context,
-    Flags,
     Kind,
-    Message,
     Notification,
-    Overview,
     Page,
-    Person,
-    Task,
-    TopTask,
 )
 
 
-def _as_text(value: object) -> object:
+def as_text(value: object) -> object:
+    """Read a missing text as an empty one."""
     return "" if value is None else value
 
 
-def _as_list(value: object) -> object:
+def as_list(value: object) -> object:
+    """Read a missing list as an empty one."""
     return [] if value is None else value
 
 
-def _as_objects(value: object) -> list[object]:
+def as_objects(value: object) -> list[object]:
     """Keep what is an object; a missing list is empty."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-Text = Annotated[str, BeforeValidator(_as_text)]
+Text = Annotated[str, BeforeValidator(as_text)]
 """A text that may be missing or null: then it is empty."""
 
 Millis = Annotated[float, Field(ge=0, lt=253_402_300_800_000, allow_inf_nan=False)]
 """Unix milliseconds before the year 10000, which is as far as dates go."""
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
+    """An object of the backend: what we do not know of it is ignored."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class WireNotification(_Wire):
+class WireNotification(Wire):
     """A row of the backend's notifications."""
 
     id_: str = Field(alias="_id", min_length=1)
@@ -82,199 +78,6 @@ class WireNotification(_Wire):
         )
 
 
-class _WireAgent(_Wire):
-    id_: str = Field(alias="_id")
-    name: Text = ""
-    slug: Text = ""
-    role: Text = ""
-
-    def read(self) -> Agent:
-        return Agent(agent_id=AgentId(self.id_), name=self.name, slug=self.slug, role=self.role)
-
-
-class _WireTask(_Wire):
-    id_: str = Field(alias="_id")
-    title: Text = ""
-    status: Text = ""
-    description: Text = ""
-    labels: Annotated[list[str], BeforeValidator(_as_list)] = []
-    assigned_agents: Annotated[list[str], BeforeValidator(_as_list)] = Field(
-        alias="assignedAgentIds", default=[]
-    )
-
-    def read(self) -> Task:
-        return Task(
-            task_id=TaskId(self.id_),
-            title=self.title,
-            status=self.status,
-            description=self.description,
-            labels=tuple(self.labels),
-            assigned_agents=tuple(AgentId(agent) for agent in self.assigned_agents),
-        )
-
-
-class _WireMessage(_Wire):
-    id_: str = Field(alias="_id")
-    author_type: Text = Field(alias="authorType", default="")
-    author_id: Text = Field(alias="authorId", default="")
-    content: Text = ""
-    created_at: Millis = Field(alias="createdAt", default=0)
-
-    def read(self, author_name: str | None) -> Message:
-        return Message(
-            message_id=MessageId(self.id_),
-            author_type=self.author_type,
-            author_id=self.author_id,
-            author_name=author_name,
-            content=self.content,
-            created_at_ms=int(self.created_at),
-        )
-
-
-class _WireThreadItem(_Wire):
-    id_: str = Field(alias="messageId")
-    author_type: Text = Field(alias="authorType", default="")
-    author_id: Text = Field(alias="authorId", default="")
-    author_name: str | None = Field(alias="authorName", default=None)
-    content: Text = ""
-    created_at: Millis = Field(alias="createdAt", default=0)
-
-    def read(self) -> Message:
-        return Message(
-            message_id=MessageId(self.id_),
-            author_type=self.author_type,
-            author_id=self.author_id,
-            author_name=self.author_name,
-            content=self.content,
-            created_at_ms=int(self.created_at),
-        )
-
-
-class _WireFlags(_Wire):
-    # By the old runtime's rule: one right is there unless taken away, the others when given.
-    can_create_tasks: Any = Field(alias="canCreateTasks", default=False)
-    can_modify_task_status: Any = Field(alias="canModifyTaskStatus", default=True)
-    can_create_documents: Any = Field(alias="canCreateDocuments", default=False)
-    can_mention_agents: Any = Field(alias="canMentionAgents", default=False)
-    can_review_tasks: Any = Field(alias="canReviewTasks", default=False)
-    can_mark_done: Any = Field(alias="canMarkDone", default=False)
-
-    def read(self) -> Flags:
-        return Flags(
-            can_create_tasks=self.can_create_tasks is True,
-            can_modify_task_status=self.can_modify_task_status is not False,
-            can_create_documents=self.can_create_documents is True,
-            can_mention_agents=self.can_mention_agents is True,
-            can_review_tasks=self.can_review_tasks is True,
-            can_mark_done=self.can_mark_done is True,
-        )
-
-
-class _WireDocument(_Wire):
-    content: Text = ""
-
-
-class _WirePerson(_Wire):
-    id_: Text = Field(alias="id", default="")
-    name: Text = ""
-
-    def read(self) -> Person:
-        return Person(user_id=self.id_, name=self.name)
-
-
-class _WireTopTask(_Wire):
-    task_id: Text = Field(alias="taskId", default="")
-    title: Text = ""
-    priority: float = Field(default=3, ge=-1e9, le=1e9, allow_inf_nan=False)
-    agents: Annotated[list[str], BeforeValidator(_as_list)] = Field(
-        alias="assignedAgentIds", default=[]
-    )
-    users: Annotated[list[str], BeforeValidator(_as_list)] = Field(
-        alias="assignedUserIds", default=[]
-    )
-
-    def read(self) -> TopTask:
-        return TopTask(
-            task_id=TaskId(self.task_id),
-            title=self.title,
-            priority=round(self.priority),
-            assignees=tuple(AgentId(agent) for agent in self.agents),
-            users=len(self.users),
-        )
-
-
-class _WireTotal(_Wire):
-    status: Text = ""
-    count: float = Field(default=0, ge=0, le=1e9, allow_inf_nan=False)
-
-
-class _WireGroup(_Wire):
-    status: Text = ""
-    tasks: Annotated[list[_WireTopTask], BeforeValidator(_as_list)] = []
-
-
-class _WireOverview(_Wire):
-    totals: Annotated[list[_WireTotal], BeforeValidator(_as_list)] = []
-    groups: Annotated[list[_WireGroup], BeforeValidator(_as_list)] = Field(
-        alias="topTasks", default=[]
-    )
-
-    def read(self) -> Overview:
-        return Overview(
-            totals=tuple((one.status, int(one.count)) for one in self.totals),
-            groups=tuple(
-                (one.status, tuple(task.read() for task in one.tasks)) for one in self.groups
-            ),
-        )
-
-
-class _WireContext(_Wire):
-    notification: WireNotification
-    agent: _WireAgent | None = None
-    task: _WireTask | None = None
-    message: _WireMessage | None = None
-    thread: Annotated[list[_WireThreadItem], BeforeValidator(_as_list)] = []
-    source_type: str | None = Field(alias="sourceNotificationType", default=None)
-    orchestrator: str | None = Field(alias="orchestratorAgentId", default=None)
-    flags: _WireFlags | None = Field(alias="effectiveBehaviorFlags", default=None)
-    session_key: str | None = Field(alias="deliverySessionKey", default=None)
-    crew: Annotated[list[dict[str, Any]], BeforeValidator(_as_objects)] = Field(
-        alias="mentionableAgents", default=[]
-    )
-    primary_user: _WirePerson | None = Field(alias="primaryUserMention", default=None)
-    repository: _WireDocument | None = Field(alias="repositoryDoc", default=None)
-    briefing: _WireDocument | None = Field(alias="globalBriefingDoc", default=None)
-    overview: _WireOverview | None = Field(alias="taskOverview", default=None)
-
-    def read(self) -> Context:
-        thread = tuple(item.read() for item in self.thread)
-        names = {item.message_id: item.author_name for item in thread}
-        message = self.message
-        return Context(
-            notification=self.notification.read(),
-            agent=self.agent.read() if self.agent else None,
-            task=self.task.read() if self.task else None,
-            message=message.read(names.get(MessageId(message.id_))) if message else None,
-            thread=thread,
-            source_kind=Kind(self.source_type) if self.source_type else None,
-            orchestrator=AgentId(self.orchestrator) if self.orchestrator else None,
-            flags=self.flags.read() if self.flags else Flags(),
-            session_key=SessionKey(self.session_key) if self.session_key else None,
-            crew=tuple(_read_member_of_crew(one) for one in self.crew),
-            primary_user=self.primary_user.read() if self.primary_user else None,
-            repository=self.repository.content if self.repository else "",
-            briefing=self.briefing.content if self.briefing else "",
-            overview=self.overview.read() if self.overview else None,
-        )
-
-
-def _read_member_of_crew(fields: dict[str, Any]) -> Agent:
-    texts = {name: str(fields.get(name) or "") for name in ("id", "name", "slug", "role")}
-    return Agent(
-        agent_id=AgentId(texts["id"]), name=texts["name"], slug=texts["slug"], role=texts["role"]
-    )
-
-
 def read_page(value: object) -> Page:
     """Read a list of rows; a malformed one is named, and the others go on.
 
@@ -291,34 +94,8 @@ def read_page(value: object) -> Page:
         except ValidationError as error:
             given = row.get("_id") if isinstance(row, dict) else None
             name = given if isinstance(given, str) and given else f"row {position}"
-            malformed.append((name, _describe(error)))
+            malformed.append((name, describe(error)))
     return Page(rows=tuple(rows), malformed=tuple(malformed), listed=len(value))
-
-
-def read_context(value: object) -> Context | None:
-    """Read a delivery context; None when the backend knows no such row.
-
-    Raises:
-        ContextMalformed: It is not of the agreed form.
-    """
-    if value is None:
-        return None
-    try:
-        return _WireContext.model_validate(value).read()
-    except ValidationError as error:
-        raise ContextMalformed(f"the delivery context is malformed: {_describe(error)}") from error
-
-
-def read_crew(value: object) -> tuple[Agent, ...]:
-    """Read the agents of an account.
-
-    Raises:
-        BackendGarbled: It is not a list of agents.
-    """
-    try:
-        return tuple(one.read() for one in TypeAdapter(list[_WireAgent]).validate_python(value))
-    except ValidationError as error:
-        raise BackendGarbled(f"the list of agents is malformed: {_describe(error)}") from error
 
 
 def read_member(value: object, name: str) -> str:
@@ -333,7 +110,7 @@ def read_member(value: object, name: str) -> str:
     return member
 
 
-def _describe(error: ValidationError) -> str:
+def describe(error: ValidationError) -> str:
     """Name the members that are wrong, without their values."""
     wrong = error.errors()[:3]
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in wrong)

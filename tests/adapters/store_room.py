@@ -191,3 +191,16 @@ def make_room(client: redis.Redis, *, dead_limit: int = 1000, worker: str = "w1"
     return Room(
         client, store, RedisBooks(client, store.steps), RedisControls(client, store.steps)
     )  # fmt: skip
+
+
+def crowded_room(client: redis.Redis) -> Room:
+    """Six agents wait, each in a mailbox of its own."""
+    room = make_room(client)
+    room.put(*[entry(f"n{i}", agent=f"a{i}", task=f"t{i}", at=i) for i in range(1, 7)])
+    return room
+
+
+def grow_old(room: Room, age: timedelta) -> None:
+    """Let the trial have asked so long ago."""
+    at = room.store.stats().at - age
+    room.client.hset(f"{PREFIX}circuit", "asked_at", round(at.timestamp() * 1000))

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from dispatcher.adapters.convex import ConvexBackend
-from dispatcher.adapters.wire import read_context, read_page
+from dispatcher.adapters.wire import read_page
+from dispatcher.adapters.wire_context import read_context
 from dispatcher.domain import errors
 from dispatcher.domain.notification import Kind
 from tests.adapters.convex_office import NOWHERE, SOME_AGENT, SOME_TASK, Adapt, row, success

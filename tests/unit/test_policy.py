@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.adapters.wire import read_context
+from dispatcher.adapters.wire_context import read_context
 from dispatcher.domain.ids import AgentId, MessageId, TaskId
 from dispatcher.domain.notification import ORCHESTRATOR_CHAT_LABEL, Agent, Context, Flags, Kind
 from dispatcher.domain.policy import (
