@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import redis
 
-from dispatcher.domain.delivery import Blame, Blamed, Dead, Resting, Sign, Spent
+from dispatcher.domain.delivery import Blame, Blamed, Dead, NotClaimed, Resting, Sign, Spent
 from dispatcher.domain.ids import DeliveryId
 from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.world import CircuitState
