@@ -6,10 +6,13 @@ from typing import Final
 from dispatcher.domain.text import cut_units, without_lone_surrogates
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_DELIMITER: Final = re.compile(r"^[ \t]*={3,}.*$|^.*={3,}[ \t]*$", re.MULTILINE)
-_RUN_OF_EQUALS: Final = re.compile(r"={3,}")
+_INVISIBLE: Final = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What nobody sees and what turns text around; the joiners that emoji and scripts need stay."""
+_EDGE: Final = re.compile(r"^[^\S\n]*={3,}.*$|^.*={3,}[^\S\n]*$", re.MULTILINE)
+_RUN_AT_EDGE: Final = re.compile(r"={3,}")
+_RUN: Final = re.compile(r"=(?:[\u200c\u200d]*=){3,}")
 _OUR_LINE: Final = re.compile(
-    r"^(?=[^\S\n]*(?:#+\s*Notification\s*:|(?:Task|Notification)\s+ID\s*:))",
+    r"^(?=[^\S\n]*(?:#+\s*Notification\s*:|(?:Task|Notification)(?:\s+ID)?\s*:))",
     re.MULTILINE | re.IGNORECASE,
 )
 """Headings of ours that tell an agent what it works on."""
@@ -18,21 +21,29 @@ _OUR_LINE: Final = re.compile(
 def fenced(text: str, limit: int) -> str:
     """Make foreign text safe to stand between delimiters; nothing is deleted but controls.
 
-    A line that begins or ends with a run of equal signs has its runs broken by blanks, and one that
-    looks like a heading of ours is quoted.
+    Long runs of equal signs are broken by blanks wherever they stand, short ones where a line begins
+    or ends with one, and a line that looks like a heading of ours is quoted.
 
     Returns:
         At most ``limit`` UTF-16 units; ``(empty)`` when there is nothing.
     """
     whole = without_lone_surrogates(text)
-    clean = _CONTROL.sub("", whole.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    clean = _DELIMITER.sub(
-        lambda line: _RUN_OF_EQUALS.sub(lambda run: " ".join(run.group()), line.group()), clean
+    clean = _visible(whole.replace("\r\n", "\n").replace("\r", "\n"), control="").strip()
+    clean = _EDGE.sub(
+        lambda line: _RUN_AT_EDGE.sub(_broken, line.group()), _RUN.sub(_broken, clean)
     )
     return cut_units(_OUR_LINE.sub("> ", clean), limit) or "(empty)"
 
 
 def one_line(text: str, limit: int) -> str:
     """Make a name or a title fit on one line."""
-    flat = " ".join(_CONTROL.sub(" ", without_lone_surrogates(text)).split())
-    return cut_units(_RUN_OF_EQUALS.sub(lambda run: " ".join(run.group()), flat), limit)
+    flat = " ".join(_visible(without_lone_surrogates(text), control=" ").split())
+    return cut_units(_RUN_AT_EDGE.sub(_broken, _RUN.sub(_broken, flat)), limit)
+
+
+def _visible(text: str, *, control: str) -> str:
+    return _INVISIBLE.sub("", _CONTROL.sub(control, text))
+
+
+def _broken(run: re.Match[str]) -> str:
+    return " ".join("=" * run.group().count("="))

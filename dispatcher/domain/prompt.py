@@ -1,7 +1,7 @@
 """Gathers what an agent is told: the facts of the instructions and of the prompt itself.
 
-The words stand in templates. All foreign text that goes into them is fenced and bounded here, so
-the whole prompt stays below ``PROMPT_LIMIT`` by the sum of its parts.
+The words stand in templates. All foreign text that goes into them is fenced and bounded here. Should
+the whole still be longer than ``PROMPT_LIMIT``, the oldest messages of the thread are left out.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from dispatcher.domain.notification import Agent, Context, Kind, Message, Overvi
 from dispatcher.domain.policy import is_one_of_several_assignees
 from dispatcher.domain.reply import SILENCE_WORD
 from dispatcher.domain.rights import Rights, rights_of
+from dispatcher.domain.text import utf16_units
 from dispatcher.domain.tools import Tool
 
 TITLE_LIMIT: Final = 500
@@ -76,7 +77,7 @@ def build_instructions(
         name=one_line(agent.name if agent else "", NAME_LIMIT) or "Agent",
         role=one_line(agent.role if agent else "", NAME_LIMIT) or "Unknown role",
         is_assignment=kind is Kind.ASSIGNMENT,
-        is_mention=kind is Kind.MENTION,
+        is_asked=kind in {Kind.MENTION, Kind.RESPONSE_REQUEST},
         is_lead=rights.is_orchestrator,
         is_chat=context.task is not None and context.task.is_orchestrator_chat,
         is_shared=is_one_of_several_assignees(context),
@@ -95,9 +96,18 @@ def build_instructions(
 
 def build_prompt(context: Context, render: Render) -> str:
     """Build the user part of a turn: the notification and everything around it."""
+    entries = ENTRIES
+    text = _prompt(context, render, entries=entries)
+    while utf16_units(text) > PROMPT_LIMIT and entries > 0:
+        entries -= 1
+        text = _prompt(context, render, entries=entries)
+    return text
+
+
+def _prompt(context: Context, render: Render, *, entries: int) -> str:
     row, task, message = context.notification, context.task, context.message
     responds = row.kind in _RESPONDS and message is not None and message.content.strip()
-    shown = context.thread[-ENTRIES:]
+    shown = context.thread[-entries:] if entries else ()
     crew = _crew(context)
     return render(
         "input",
@@ -150,7 +160,7 @@ def _can(rights: Rights) -> Mapping[str, bool]:
 def _ask_first(context: Context, rights: Rights) -> str:
     """Say whom an assigned agent turns to with its questions."""
     others = {one.agent_id for one in context.crew} - {rights.agent}
-    if rights.flags.can_mention_agents and context.orchestrator in others:
+    if _can(rights)["ask_agents"] and context.orchestrator in others:
         return "orchestrator"
     return "user" if context.primary_user is not None else "thread"
 

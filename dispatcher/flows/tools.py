@@ -21,7 +21,6 @@ from dispatcher.domain.errors import (
     BackendRefused,
     BackendUncertain,
 )
-from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Agent, Context
 from dispatcher.domain.reply import ToolCall
@@ -35,11 +34,11 @@ from dispatcher.domain.tools import (
     result_of,
 )
 from dispatcher.flows.acts import find_tool, is_repeatable, perform, words_of
-from dispatcher.flows.acts.errand import Content, Errand
+from dispatcher.flows.acts.errand import Errand
+from dispatcher.flows.acts.unknown import unknown_outcome
 from dispatcher.flows.desk import Attempt
 
 CALLS_PER_ROUND: Final = 25
-_LOOKED_THROUGH: Final = 100
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +135,6 @@ def _run(turn: _Round, call: ToolCall) -> ToolResult:
 
 
 def _perform(turn: _Round, call: ToolCall, tool: Tool, arguments: Mapping[str, Any]) -> ToolResult:
-    _note_other_task(turn, arguments)
     try:
         result = result_of(call, perform(tool, turn.errand(arguments)))
     except (BackendUncertain, BackendGarbled):
@@ -152,61 +150,7 @@ def _count(turn: _Round, name: str, word: str) -> None:
     _log.info("tool %s: %s", name, word, extra=turn.attempt.fields("tool"))
 
 
-def _note_other_task(turn: _Round, arguments: Mapping[str, Any]) -> None:
-    """An agent may work on any task of its account; that it leaves its own is worth a line."""
-    named = arguments.get("taskId")
-    if named and named != turn.rights.task:
-        _log.info("a tool is used on another task", extra=turn.attempt.fields("tool"))
-
-
 def _unknown(turn: _Round, call: ToolCall, arguments: Mapping[str, Any]) -> ToolResult:
     """Tell the agent that nobody knows whether its call happened, and what was found."""
     _count(turn, call.name, "unknown")
-    try:
-        found = _look_for(turn, call.name, arguments)
-    except BackendError:
-        found = ()
-    content = {
-        "success": False,
-        "outcome": "unknown",
-        "error": "The connection broke: this may or may not have been done. "
-        "Check before you repeat it.",
-    }
-    return result_of(call, content | ({"found": list(found)} if found else {}))
-
-
-def _look_for(turn: _Round, name: str, arguments: Mapping[str, Any]) -> tuple[Content, ...]:
-    """Look for what the call was to make, where the backend lets us look."""
-    actions, agent, task = turn.attempt.desk.actions, turn.rights.agent, arguments.get("taskId")
-    match name:
-        case "document_upsert":
-            title = str(arguments.get("title", "")).strip()
-            fields = {"limit": _LOOKED_THROUGH} | ({"taskId": task} if task else {})
-            rows = actions.documents(fields=fields)
-            return tuple(
-                {"documentId": row.get("_id"), "title": title}
-                for row in rows
-                if row.get("title") == title
-            )
-        case "task_message" if task:
-            content = str(arguments.get("content", "")).strip()
-            return _messages_of(agent, content, actions.thread(
-                agent=agent, task=TaskId(str(task)), fields={"limit": _LOOKED_THROUGH}
-            ))  # fmt: skip
-        case "task_create" if turn.rights.is_orchestrator:
-            title = str(arguments.get("title", "")).strip()
-            rows = actions.search(agent=agent, fields={"query": title, "limit": _LOOKED_THROUGH})
-            return tuple(
-                {"taskId": row.get("_id"), "title": title}
-                for row in rows
-                if row.get("title") == title
-            )
-    return ()
-
-
-def _messages_of(agent: AgentId, content: str, rows: tuple[Content, ...]) -> tuple[Content, ...]:
-    return tuple(
-        {"messageId": row.get("messageId")}
-        for row in rows
-        if row.get("authorId") == agent and row.get("content") == content
-    )
+    return result_of(call, unknown_outcome(call.name, turn.errand(arguments)))

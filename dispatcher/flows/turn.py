@@ -105,6 +105,8 @@ def go_on(attempt: Attempt) -> Context | Outcome:
     context = attempt.desk.backend.fetch_context(attempt.claim.entry.notification)
     if context is None or context.agent is None:
         return Settled(outcome="gone")
+    # The attempt before has let typing stop.
+    _begin(attempt)
     return context
 
 

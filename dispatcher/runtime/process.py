@@ -25,12 +25,15 @@ from dispatcher.runtime.poller import Poller
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.settings import Settings
-from dispatcher.web.agents import AgentSide
+from dispatcher.web.agents import BODY_LIMIT, AgentSide
 from dispatcher.web.app import build_app
 from dispatcher.web.limits import Budget
 from dispatcher.wiring import Parts, wire
 
 _THREADS: Final = 24
+_WEB_THREADS: Final = 12
+_SILENT_S: Final = 30
+"""A connection that neither sends nor takes anything for so long is closed."""
 _STOP_WITHIN: Final = timedelta(seconds=10)
 _RETRY: Final = timedelta(seconds=2)
 
@@ -91,7 +94,13 @@ def run(settings: Settings) -> int:
         sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
     )
     server = create_server(
-        app, host=settings.health_host, port=settings.health_port, threads=8, ident=None
+        app,
+        host=settings.health_host,
+        port=settings.health_port,
+        threads=_WEB_THREADS,
+        max_request_body_size=BODY_LIMIT,
+        channel_timeout=_SILENT_S,
+        ident=None,
     )
     web = threading.Thread(target=server.run, name="web", daemon=True)
     supervisor = vitals.supervisor = Supervisor((

@@ -4,8 +4,10 @@ import ipaddress
 import json
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,15 +17,18 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from dispatcher.adapters.turn_tokens import Pass, TokenRefused
 from dispatcher.domain import errors
 from dispatcher.domain.catalogue import EVERY_TOOL
-from dispatcher.domain.tools import CallRefused, Fault, check_arguments
-from dispatcher.flows.acts import find_tool, perform, words_of
+from dispatcher.domain.tools import CallRefused, Fault, Tool, check_arguments
+from dispatcher.flows.acts import find_tool, is_repeatable, perform, words_of
 from dispatcher.flows.acts.errand import Errand
+from dispatcher.flows.acts.unknown import unknown_outcome
 from dispatcher.ports import Actions, Clock, Roster, Tally
 from dispatcher.web.limits import Budget
 
 HEADER: Final = "x-openclaw-session-key"
 BODY_LIMIT: Final = 2 * 1024 * 1024
+AT_ONCE: Final = 6
 _STATUS: Final = {Fault.MISSING: 400, Fault.INVALID: 422, Fault.FORBIDDEN: 403}
+_BY_WORD: Final = {"not found": 404, "forbidden": 403, "unauthorized": 401}
 _LOCAL: Final = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -43,6 +48,7 @@ class AgentSide:
     Attributes:
         read_pass: Recognises an agent by its header; raises ``TokenRefused`` or a store error.
         budget: Calls that a session may make.
+        places: So many calls are carried out at once.
     """
 
     read_pass: Callable[[str], Pass]
@@ -51,12 +57,21 @@ class AgentSide:
     tally: Tally
     clock: Clock
     budget: Budget
+    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, text: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        *,
+        retry_after: int | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(text)
         self.status = status
+        self.more = more or {}
         self.retry_after = retry_after
 
 
@@ -95,7 +110,8 @@ def _view(side: AgentSide, name: str) -> Callable[[], tuple[Response, int]]:
         try:
             content, status = _answer(side, name), 200
         except _Refused as refused:
-            content, status = {"success": False, "error": str(refused)}, refused.status
+            status = refused.status
+            content = {"success": False, "error": str(refused), **refused.more}
             answer = jsonify(content)
             if refused.retry_after is not None:
                 answer.headers["Retry-After"] = str(refused.retry_after)
@@ -122,7 +138,8 @@ def _answer(side: AgentSide, name: str) -> dict[str, Any]:
             actions=side.actions,
             roster=side.roster,
         )
-        content = dict(perform(tool, errand))
+        with _place(side):
+            content = _performed(tool, errand)
     except CallRefused as refused:
         raise _Refused(_STATUS[refused.fault], refused.at_endpoint) from refused
     except errors.DispatcherError as error:
@@ -133,10 +150,31 @@ def _answer(side: AgentSide, name: str) -> dict[str, Any]:
     return content
 
 
+def _performed(tool: Tool, errand: Errand) -> dict[str, Any]:
+    try:
+        return dict(perform(tool, errand))
+    except (errors.BackendUncertain, errors.BackendGarbled) as error:
+        if is_repeatable(tool, errand.arguments):
+            raise
+        told = unknown_outcome(tool.name, errand)
+        raise _Refused(503, str(told["error"]), more=told) from error
+
+
+@contextmanager
+def _place(side: AgentSide) -> Iterator[None]:
+    """Keep slow calls of agents from taking all threads: health is served by the same ones."""
+    if not side.places.acquire(blocking=False):
+        raise _Refused(503, "Too many calls at once; try again in a moment", retry_after=1)
+    try:
+        yield
+    finally:
+        side.places.release()
+
+
 def _recognised(side: AgentSide) -> Pass:
     if not is_local(request.remote_addr):
         raise _Refused(403, "Forbidden: endpoint is local-only")
-    given = (request.headers.get(HEADER) or "").strip()
+    given = (request.headers.get(HEADER) or "").partition(",")[0].strip()
     if not given:
         raise _Refused(401, f"Missing {HEADER} header")
     try:
@@ -165,11 +203,9 @@ def _status_of(error: errors.DispatcherError) -> int:
     if isinstance(error, errors.RowGone):
         return 404
     if isinstance(error, errors.BackendRefused):
-        text = words_of(error).lower()
-        for word, status in (("not found", 404), ("forbidden", 403), ("unauthorized", 401)):
-            if re.search(rf"\b{word}\b", text):
-                return status
-        return 422
+        # Only the first word counts: the rest may quote what the agent wrote.
+        found = re.match(r"(not found|forbidden|unauthorized)\b", words_of(error).lower())
+        return _BY_WORD[found[0]] if found else 422
     away = (
         errors.BackendUnavailable, errors.BackendUncertain, errors.CredentialsRejected,
         errors.CredentialsSuspected, errors.DeploymentOff,

@@ -68,8 +68,11 @@ class FakeActions:
         self._note("link_task", task, number)
 
     def say_in_task(self, *, agent: AgentId, task: TaskId, content: str) -> str:
-        self._note("say_in_task", task, content)
-        self.said.append({"messageId": "m1", "authorId": agent, "content": content})
+        def effect() -> None:
+            self.calls.append(("say_in_task", task, content))
+            self.said.append({"messageId": "m1", "authorId": agent, "content": content})
+
+        self._do("say_in_task", effect)
         return "m1"
 
     def request_responses(

@@ -166,3 +166,11 @@ def test_rights_that_were_taken_away_close_the_door_in_the_next_turn(stack) -> N
 
     assert "I have no tool named task-create" in weak.await_reply()
     assert tasks(stack, "Not allowed") == []
+
+
+def test_item_134_a_body_that_is_too_large_is_refused_by_the_server_itself(stack) -> None:
+    """Before anything of it is kept, and without a token."""
+    answer = httpx.post(f"{stack.url}/agent/document", content=b"a" * (2 * 1024 * 1024 + 1))
+
+    assert answer.status_code == 413
+    assert httpx.get(f"{stack.url}/livez").status_code == 200

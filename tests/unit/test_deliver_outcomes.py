@@ -126,6 +126,7 @@ def test_item_64_the_message_is_trimmed_and_keyed_by_its_row() -> None:
     (post,) = office.backend.posts
     assert post.content == "Done, see **above**."
     assert post.key == office.row
+    assert post.wakes_agents is True
     assert (post.agent, post.task) == (ENGINEER, TASK)
 
 

@@ -51,6 +51,18 @@ def test_a_call_is_run_and_its_result_is_sent_back_in_the_same_session() -> None
     assert said(office) == ["It is on the board."]
 
 
+def test_item_62_with_tools_the_calls_come_in_order_too() -> None:
+    office = busy_office(Kind.ASSIGNMENT, task=task(status="assigned"))
+    office.gateway.will_say(calling(create()), "On it.")
+
+    office.attempt()
+
+    assert [one for one in office.diary.calls if not one.startswith("journal")] == [
+        "claim", "fetch_context", "mark_begun", "ask", "create_task", "ask", "post_message",
+        "start_work", "mark_delivered", "settle",
+    ]  # fmt: skip
+
+
 def test_item_118_calls_are_run_in_their_order_and_a_failing_one_stops_nobody() -> None:
     office = busy_office()
     office.actions.failures = [None, errors.BackendRefused("Forbidden"), None]

@@ -187,6 +187,17 @@ def test_an_ask_with_results_that_was_cut_off_says_that_it_is_repeated() -> None
     assert "earlier attempt" in office.gateway.asks[0].instructions
 
 
+def test_typing_shows_again_when_an_attempt_goes_on_with_a_turn() -> None:
+    """The attempt before has let it stop."""
+    office = busy_office()
+    office.left_behind(open_calls(create()))
+
+    office.attempt()
+
+    effects = office.effects()
+    assert effects.index("mark_begun") < effects.index("create_task")
+
+
 def test_item_70_a_follow_up_that_fails_is_repeated_with_the_same_results() -> None:
     office = busy_office()
     office.diary.prepare("ask", None, errors.AskLost("reset"), errors.AskFailed("500"))

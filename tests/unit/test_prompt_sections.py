@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.adapters.wire_context import read_context
 from dispatcher.domain.catalogue import offered
 from dispatcher.domain.ids import TaskId
 from dispatcher.domain.notification import Agent, Context, Flags, Kind, Overview, Person, TopTask
@@ -131,6 +132,32 @@ def test_no_tool_is_named_that_is_not_offered() -> None:
             assert set(re.findall(r"/agent/([a-z-]+)", over_http)) <= paths
 
 
+@pytest.mark.parametrize("reach", [TOOLS, HTTP])
+@pytest.mark.parametrize(
+    "taken", ["can_mention_agents", "can_create_tasks", "can_modify_task_status"]
+)
+def test_no_sentence_suggests_what_the_agent_may_not(taken: str, reach: Reach) -> None:
+    """An orchestrator in its chat with a shared task gets every block that there is."""
+    shared = task(assigned_agents=(ENGINEER, WRITER), labels=("system:orchestrator-chat",))
+    weak = of_kind(
+        Kind.ASSIGNMENT, task=shared, orchestrator=ENGINEER, flags=replace(ALL, **{taken: False})
+    )
+    strong = of_kind(Kind.ASSIGNMENT, task=shared, orchestrator=ENGINEER, flags=ALL)
+    suggestions = {
+        "can_mention_agents": ("response_request", "response-request", "request a response"),
+        "can_create_tasks": ("task_create", "task-create", "create them with `assigneeSlugs`"),
+        "can_modify_task_status": (
+            "`blockedReason`",
+            "task_status",
+            "task-status",
+            "to REVIEW before you ask",
+        ),
+    }[taken]
+
+    assert any(words in instructions(strong, reach) for words in suggestions)
+    assert [words for words in suggestions if words in instructions(weak, reach)] == []
+
+
 def test_item_89_without_tools_the_header_and_the_fields_of_every_body_are_told() -> None:
     text = instructions(context(flags=ALL), HTTP)
 
@@ -210,6 +237,7 @@ def test_a_done_task_claims_a_mention_only_when_there_was_one() -> None:
     done = task(status="done")
 
     assert "asked explicitly" in instructions(of_kind(Kind.MENTION, task=done))
+    assert "asked explicitly" in instructions(of_kind(Kind.RESPONSE_REQUEST, task=done))
     assert "asked explicitly" not in instructions(of_kind(Kind.ASSIGNMENT, task=done))
 
 
@@ -352,9 +380,27 @@ def test_the_word_for_silence_stands_in_the_rules() -> None:
 
 
 @pytest.mark.parametrize("reach", [TOOLS, HTTP])
-def test_item_102_no_secret_is_in_a_prompt_but_the_token_of_the_turn(reach: Reach) -> None:
-    found = context(flags=ALL, primary_user=Person(user_id="u", name="Alice"))
+def test_item_102_no_secret_is_in_a_prompt_but_the_token_of_the_turn(
+    reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the backend sends along, and whatever stands in our environment."""
+    for name in ("SERVICE_TOKEN", "OPENCLAW_GATEWAY_TOKEN", "OPENAI_API_KEY", "CONVEX_URL"):
+        monkeypatch.setenv(name, f"https://secret-{name}")
+    raw = {
+        "notification": {"_id": "kd1", "type": "mention", "recipientId": ENGINEER, "taskId": TASK,
+            "createdAt": 1.0, "accountId": "secret-account"},
+        "agent": {"_id": ENGINEER, "name": "E", "slug": "e", "role": "R",
+            "systemSessionKey": "system:agent:e:secret:v1", "openclawConfig": {"key": "secret"}},
+        "task": {"_id": TASK, "title": "T", "status": "review", "metadata": {"x": "secret"}},
+        "primaryUserMention": {"id": "u1", "name": "Alice", "email": "secret@example.com"},
+        "deliverySessionKey": "task:t:agent:e:secret:v1",
+        "effectiveBehaviorFlags": {"canMarkDone": True, "canCreateTasks": True},
+    }  # fmt: skip
+    found = read_context(raw)
+    assert found is not None
+
     texts = instructions(found, reach) + build_prompt(found, render)
 
-    for secret in ("mc_service_", "task:jn", ":agent:", "@example.com", "API_KEY", ".convex."):
-        assert secret not in texts
+    assert "Alice" in texts
+    assert "secret" not in texts.replace("turn_secret", "")
+    assert ("turn_secret" in texts) == (reach is HTTP)

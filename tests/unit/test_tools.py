@@ -21,7 +21,7 @@ from dispatcher.domain.tools import (
     result_of,
 )
 from tests.fakes.tools import EVERY_FLAG, call, create
-from tests.samples import ENGINEER, TASK, context
+from tests.samples import ENGINEER, TASK, context, task
 
 NO_FLAG = Flags(can_modify_task_status=False, can_create_documents=False, can_mention_agents=False)
 VOCABULARY = {"type", "properties", "items", "enum", "required", "description"}
@@ -87,14 +87,14 @@ def test_item_105_the_orchestrator_gets_eight_more_in_their_order() -> None:
 
 @pytest.mark.parametrize("may", [True, False])
 def test_item_106_only_who_may_mark_done_is_offered_done(may: bool) -> None:
-    flags = Flags(can_mark_done=may)
-    from_review = context(flags=flags)
+    in_review = task(status="review")
 
-    statuses = offered(rights_of(from_review))[0].properties["status"]["enum"]
+    statuses = tool("task_status", flags=Flags(can_mark_done=may), task=in_review)
 
-    assert [name for name in statuses if name != "done"] == ["in_progress", "review", "blocked"]
-    if not may:
-        assert "done" not in statuses
+    expected = ["in_progress", "review", *(["done"] if may else []), "blocked"]
+    assert statuses.properties["status"]["enum"] == expected
+    early = tool("task_status", flags=Flags(can_mark_done=may))
+    assert "done" not in early.properties["status"]["enum"]
 
 
 def test_item_107_schemas_keep_to_the_words_that_every_provider_takes() -> None:

@@ -58,16 +58,16 @@ class AgentSite:
 
     def __post_init__(self) -> None:
         self.tokens = TurnTokens(SecretStr("k" * 32), life=LIFE, clock=self.clock)
-        self.client: FlaskClient = Site().client(
-            agents=AgentSide(
-                read_pass=self.tokens.read,
-                actions=self.actions,
-                roster=Crew(),
-                tally=self.tally,
-                clock=self.clock,
-                budget=Budget(self.clock, calls=self.calls),
-            )
+        side = AgentSide(
+            read_pass=self.tokens.read,
+            actions=self.actions,
+            roster=Crew(),
+            tally=self.tally,
+            clock=self.clock,
+            budget=Budget(self.clock, calls=self.calls),
         )
+        self.places = side.places
+        self.client: FlaskClient = Site().client(agents=side)
 
     def token(self, who: Rights | None = None, session: str = "task:t:agent:e:acc:v1") -> str:
         return self.tokens.mint(who or rights(), SessionKey(session))

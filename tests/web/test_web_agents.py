@@ -315,6 +315,68 @@ def test_item_131_every_failure_of_the_backend_has_its_status(
     assert "at handler" not in answer.json["error"]
 
 
+def test_what_an_agent_wrote_does_not_choose_the_status(site: AgentSite) -> None:
+    quoted = 'x: ArgumentValidationError: Value: "forbidden-fruit not found"'
+    site.actions.failures = [errors.BackendRefused(quoted)]
+
+    assert site.post("task-load", {"taskId": "forbidden-fruit"}).status_code == 422
+
+
+@pytest.mark.parametrize("error", [errors.BackendUncertain("x: lost"), errors.BackendGarbled("x")])
+@pytest.mark.parametrize(
+    ("path", "body", "found"),
+    [
+        ("task-create", {"title": "Plan"}, [{"taskId": "t1", "title": "Plan"}]),
+        ("document", {"title": "Plan", "content": "b", "type": "note"},
+            [{"documentId": "document1", "title": "Plan"}]),
+        ("task-message", {"taskId": TASK, "content": "Hello"}, [{"messageId": "m1"}]),
+    ],
+)  # fmt: skip
+def test_a_creation_of_which_nobody_knows_is_told_with_what_was_found(
+    site: AgentSite,
+    error: errors.BackendError,
+    path: str,
+    body: dict[str, Any],
+    found: list[dict[str, str]],
+) -> None:
+    """An agent that reads a plain failure would create it again."""
+    site.actions.failures, site.actions.happens = [error], True
+
+    answer = site.post(path, body, token=site.token(rights(lead=True)))
+
+    assert answer.status_code == 503
+    assert answer.json["outcome"] == "unknown"
+    assert answer.json["found"] == found
+    assert "Check before you repeat it" in answer.json["error"]
+
+
+def test_a_change_of_which_nobody_knows_may_be_repeated(site: AgentSite) -> None:
+    site.actions.failures = [errors.BackendUncertain("x: lost")]
+
+    answer = site.post("task-update", {"title": "a"})
+
+    assert (answer.status_code, "outcome" in answer.json) == (503, False)
+
+
+def test_slow_calls_of_agents_leave_room_for_others(site: AgentSite) -> None:
+    """Health is served by the same threads."""
+    while site.places.acquire(blocking=False):
+        pass
+
+    answer = site.post("get-agent-skills")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    site.places.release()
+    assert site.post("get-agent-skills").status_code == 200
+    assert site.post("task-load", {}).status_code == 400
+    assert site.post("get-agent-skills").status_code == 200
+
+
+def test_of_a_repeated_header_the_first_value_counts(site: AgentSite) -> None:
+    """The server joins them with commas."""
+    assert site.post("get-agent-skills", token=f"{site.token()}, nonsense").status_code == 200
+
+
 def test_a_refusal_gives_no_secret_away(site: AgentSite) -> None:
     site.actions.failures = [errors.BackendRefused("x: mc_service_acc_topsecret is wrong")]
 

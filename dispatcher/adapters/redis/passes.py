@@ -39,7 +39,8 @@ class RedisPasses:
             StoreUnavailable: Redis cannot be asked.
         """
         with translated_errors():
-            found = self._client.get(self._key(session_key))
+            # Good for hours after its last use: an agent may go on with sub-agents for long.
+            found = self._client.getex(self._key(session_key), px=_KEPT)
         if not isinstance(found, bytes):
             raise TokenRefused("Unknown session key")
         return load_pass(json.loads(found))

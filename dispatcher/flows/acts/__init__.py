@@ -1,5 +1,6 @@
 """What each tool does: one rule for an agent's tool calls and for its calls over HTTP."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -11,6 +12,8 @@ from dispatcher.domain.rights import Rights
 from dispatcher.domain.tools import CallRefused, Fault, Tool
 from dispatcher.flows.acts import documents, reads, tasks
 from dispatcher.flows.acts.errand import Content, Errand
+
+_log = logging.getLogger(__name__)
 
 _WORDS: Final = re.compile(
     r"(?:Uncaught \w*Error: )+(?P<words>.+?)(?: at (?:async )?[\w.<>]+ \(|$)"
@@ -59,6 +62,12 @@ def perform(tool: Tool, errand: Errand) -> Content:
         CallRefused: The arguments or the agent's rights do not allow it; nothing was done.
         BackendError: The backend refused, or nobody knows.
     """
+    named = errand.text("taskId")
+    if named and named != errand.rights.task:
+        # An agent may work on any task of its account; that it leaves its own is worth a line.
+        _log.info(
+            "%s is used on another task", tool.name, extra={"action": "tool", "agent": errand.agent}
+        )
     return _ACTS[tool.name](errand)
 
 
