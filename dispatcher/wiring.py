@@ -160,9 +160,11 @@ def _make_passes(
     settings: Settings, client: redis.Redis, prefix: str, clock: MachineClock
 ) -> TurnPasses:
     key = signing_key(settings.turn_token_key, settings.service_token)
+    # Tokens are for turns without tools, which have one ask.
+    life = milliseconds(settings.openclaw_request_timeout_ms) + CEILING_MARGIN
     accepts_keys = settings.agent_endpoints_legacy_auth
     return TurnPasses(
-        TurnTokens(key, life=claim_ceiling(settings), clock=clock),
+        TurnTokens(key, life=life, clock=clock),
         base_url=settings.base_url_for_agents,
         has_client_tools=settings.openclaw_client_tools_enabled,
         legacy=RedisPasses(client, prefix) if accepts_keys else None,

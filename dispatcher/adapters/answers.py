@@ -14,6 +14,8 @@ from dispatcher.domain.reply import Reply, ToolCall, Usage
 from dispatcher.domain.text import without_lone_surrogates
 
 _BILLING_REST: Final = timedelta(minutes=10)
+_NAME_LIMIT: Final = 200
+"""No tool of ours has a longer name; a model may make one up."""
 _UNAVAILABLE: Final = frozenset({408, 503})
 _PROVIDER_REFUSES: Final = frozenset({401, 402, 403, 404, 429})
 
@@ -88,7 +90,7 @@ def _read_call(item: dict[str, Any]) -> ToolCall | None:
         arguments = "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
     return ToolCall(
         call_id=without_lone_surrogates(call_id),
-        name=without_lone_surrogates(name),
+        name=without_lone_surrogates(name)[:_NAME_LIMIT],
         arguments=arguments,
     )
 

@@ -6,16 +6,15 @@ so that a call over HTTP may do exactly what a tool call may, and nobody has to 
 
 import hashlib
 import hmac
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 from pydantic import SecretStr
 
-from dispatcher.domain.ids import AgentId, SessionKey, TaskId
-from dispatcher.domain.notification import Flags
-from dispatcher.domain.rights import Rights
+from dispatcher.domain.ids import SessionKey
+from dispatcher.domain.rights import Rights, dump_rights, load_rights
 from dispatcher.ports import Clock
 
 PREFIX: Final = "turn_"
@@ -107,14 +106,7 @@ class TurnTokens:
 
 def dump_pass(rights: Rights, session: str) -> dict[str, Any]:
     """Write a pass as plain JSON."""
-    return {
-        "session": session,
-        "agent": rights.agent,
-        "task": rights.task,
-        "lead": rights.is_orchestrator,
-        "done": rights.may_mark_done,
-        "may": [name for name, is_given in asdict(rights.flags).items() if is_given],
-    }
+    return {"session": session, "rights": dump_rights(rights)}
 
 
 def load_pass(found: dict[str, Any]) -> Pass:
@@ -123,14 +115,4 @@ def load_pass(found: dict[str, Any]) -> Pass:
     Raises:
         KeyError, TypeError: It was not written by ``dump_pass``.
     """
-    may = set(found["may"])
-    return Pass(
-        session=found["session"],
-        rights=Rights(
-            agent=AgentId(found["agent"]),
-            task=TaskId(found["task"]) if found["task"] else None,
-            is_orchestrator=bool(found["lead"]),
-            may_mark_done=bool(found["done"]),
-            flags=Flags(**{name: name in may for name in asdict(Flags())}),
-        ),
-    )
+    return Pass(session=found["session"], rights=load_rights(found["rights"]))

@@ -6,13 +6,15 @@ from typing import Final
 from dispatcher.domain.text import cut_units, without_lone_surrogates
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_INVISIBLE: Final = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 """What nobody sees and what turns text around; the joiners that emoji and scripts need stay."""
 _EDGE: Final = re.compile(r"^[^\S\n]*={3,}.*$|^.*={3,}[^\S\n]*$", re.MULTILINE)
 _RUN_AT_EDGE: Final = re.compile(r"={3,}")
-_RUN: Final = re.compile(r"=(?:[\u200c\u200d]*=){3,}")
+_RUN: Final = re.compile("[=\uff1d](?:[\u200c\u200d\ufe00-\ufe0f]*[=\uff1d]){3,}")
 _OUR_LINE: Final = re.compile(
-    r"^(?=[^\S\n]*(?:#+\s*Notification\s*:|(?:Task|Notification)(?:\s+ID)?\s*:))",
+    r"^(?=(?:[^\w\n]|_)*(?:Notification|Task)(?:[^\S\n]+ID)?(?:[^\w\n]|_)*:)",
     re.MULTILINE | re.IGNORECASE,
 )
 """Headings of ours that tell an agent what it works on."""
@@ -46,4 +48,4 @@ def _visible(text: str, *, control: str) -> str:
 
 
 def _broken(run: re.Match[str]) -> str:
-    return " ".join("=" * run.group().count("="))
+    return " ".join("=" * len(re.findall("[=\uff1d]", run.group())))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from dispatcher.domain.errors import JournalUnreadable
 from dispatcher.domain.ids import MessageId, NotificationId, SessionKey
 from dispatcher.domain.reply import Reply, ToolCall, Usage
+from dispatcher.domain.rights import Rights, dump_rights, load_rights
 from dispatcher.domain.tools import ToolResult
 
 VERSION: Final = 2
@@ -53,6 +54,8 @@ class Journal:
         is_required: Somebody waits for an answer; as it was when the agent was asked.
         is_answer_to_agent: An agent's message caused the turn; as it was then.
         starts_work: The task moves on once the reply is posted; as it was then.
+        rights: What the agent may do in this turn, as it was when it was first asked: a call that is
+            run again must not be refused because of what it has changed.
         reply: The stored answer. The agent is never asked for it again; when it holds tool calls,
             the next ask brings their results.
         rounds: How many answers with tool calls there were.
@@ -75,6 +78,7 @@ class Journal:
     is_required: bool = False
     is_answer_to_agent: bool = False
     starts_work: bool = False
+    rights: Rights | None = None
     reply: Reply | None = None
     rounds: int = 0
     results: tuple[ToolResult, ...] = ()
@@ -111,6 +115,8 @@ def dump(journal: Journal) -> str:
         value = getattr(journal, name)
         if value:
             fields[name] = value
+    if journal.rights is not None:
+        fields["rights"] = dump_rights(journal.rights)
     if journal.reply is not None:
         fields["reply"] = _dump_reply(journal.reply)
     if journal.results:
@@ -140,6 +146,7 @@ def load(text: str) -> Journal:
             is_required=bool(fields.get("is_required")),
             is_answer_to_agent=bool(fields.get("is_answer_to_agent")),
             starts_work=bool(fields.get("starts_work")),
+            rights=load_rights(fields["rights"]) if "rights" in fields else None,
             reply=None if reply is None else _load_reply(reply),
             rounds=int(fields.get("rounds", 0)),
             results=tuple(_load_result(one) for one in fields.get("results", ())),

@@ -175,7 +175,8 @@ def _task(context: Context) -> Mapping[str, str] | None:
         return None
     return {
         "task_id": one_line(context.task.task_id, NAME_LIMIT),
-        "title": one_line(context.task.title, TASK_TITLE_LIMIT),
+        # It stands in quotes, and must not end them.
+        "title": one_line(context.task.title, TASK_TITLE_LIMIT).replace('"', "'"),
         "status": one_line(context.task.status, NAME_LIMIT),
     }
 

@@ -1,6 +1,7 @@
 """What an agent may do in one turn: the same for its tools, its prompt and its HTTP calls."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.notification import Context, Flags
@@ -31,4 +32,31 @@ def rights_of(context: Context) -> Rights:
         is_orchestrator=is_orchestrator(context),
         may_mark_done=may_mark_done(context),
         flags=context.flags,
+    )
+
+
+def dump_rights(rights: Rights) -> dict[str, Any]:
+    """Write rights as plain JSON."""
+    return {
+        "agent": rights.agent,
+        "task": rights.task,
+        "lead": rights.is_orchestrator,
+        "done": rights.may_mark_done,
+        "may": [name for name, is_given in asdict(rights.flags).items() if is_given],
+    }
+
+
+def load_rights(found: dict[str, Any]) -> Rights:
+    """Read rights from plain JSON.
+
+    Raises:
+        KeyError, TypeError: It was not written by ``dump_rights``.
+    """
+    may = set(found["may"])
+    return Rights(
+        agent=AgentId(found["agent"]),
+        task=TaskId(found["task"]) if found["task"] else None,
+        is_orchestrator=bool(found["lead"]),
+        may_mark_done=bool(found["done"]),
+        flags=Flags(**{name: name in may for name in asdict(Flags())}),
     )

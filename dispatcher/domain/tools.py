@@ -113,21 +113,24 @@ def check_arguments(found: object, tool: Tool) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CallRefused("Invalid JSON arguments")
     given = {
-        name: _clean(value) for name, value in found.items() if not _is_left_out(name, value, tool)
+        name: _clean(found[name])
+        for name in tool.properties
+        if name in found and not _is_left_out(name, found[name], tool)
     }
-    if "priority" in tool.properties and isinstance(given.get("priority"), str):
+    if isinstance(given.get("priority"), str):
         given["priority"] = _priority(given["priority"])
-    for name, schema in tool.properties.items():
-        if name in given and not _is_of_type(given[name], schema):
+    for name, value in given.items():
+        schema = tool.properties[name]
+        if not _is_of_type(value, schema):
             raise CallRefused(f"{name} must be of type {schema['type']}")
-    return {name: given[name] for name in tool.properties if name in given}
+    return given
 
 
 def result_of(call: ToolCall, content: Mapping[str, Any]) -> ToolResult:
     """Write a result as JSON text that names its tool and stays within the limit."""
     text = _json({"tool": call.name} | dict(content))
     whole, kept = text, RESULT_LIMIT
-    while len(text) > RESULT_LIMIT:
+    while len(text) > RESULT_LIMIT and kept:
         kept //= 2
         success = content.get("success", False)
         cut = {"tool": call.name, "success": success, "cut": True, "text": whole[:kept]}
@@ -148,7 +151,10 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Mend half an emoji of a model, which could not be sent on, and keep its token back."""
     if isinstance(value, str):
         return without_turn_tokens(without_lone_surrogates(value))
-    return [_clean(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        # One level is all that a schema allows; what is deeper is refused by its type.
+        return [_clean(one) if isinstance(one, str) else one for one in value]
+    return value
 
 
 def _is_left_out(name: str, value: object, tool: Tool) -> bool:

@@ -26,7 +26,7 @@ from dispatcher.domain.errors import (
 )
 from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, Stage, load
-from dispatcher.domain.reply import Reply
+from dispatcher.domain.reply import Reply, Said, judge
 from dispatcher.flows.desk import Attempt, Desk
 from dispatcher.flows.mark import mark
 from dispatcher.flows.notice import tell_thread
@@ -147,28 +147,7 @@ def _run(attempt: Attempt) -> Outcome:
         attempt.hold.check()
         _log.exception("the attempt failed by a defect", extra=attempt.fields("attempt"))
         outcome = retry.attempt_spent(retry.Cause.DEFECT, _counted(attempt), attempt.desk.bounds)
-    if isinstance(outcome, Dead) and attempt.journal.has_open_calls and attempt.journal.said:
-        return _last_words(attempt)
     return _end(attempt, outcome)
-
-
-def _last_words(attempt: Attempt) -> Outcome:
-    """Post what the agent said beside its tool calls, when it never got to say more.
-
-    Its tools have run; a dead letter would tell people that nothing came of it.
-    """
-    reply = Reply(text=attempt.journal.said)
-    attempt.keep(
-        attempt.journal.evolve(
-            stage=Stage.ANSWERED,
-            reply=reply,
-            said="",
-            results=(),
-            attempts_spent=attempt.claim.attempts,
-        )
-    )
-    # A failure from here on costs no ask: the next attempt goes on with writing back.
-    return Resting(delay=timedelta(0), cause=retry.Cause.LAST_WORDS, spends=Spent.NOTHING)
 
 
 def _counted(attempt: Attempt) -> Claim:
@@ -208,6 +187,8 @@ def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
         return Resting(
             delay=timedelta(0), cause=outcome.cause, spends=Spent.NOTHING, sign=outcome.sign
         )
+    if _has_last_words(attempt):
+        return _last_words(attempt, outcome.sign)
     try:
         return _die(attempt, outcome.cause, outcome.sign)
     except (LeaseLost, StoreError):
@@ -221,6 +202,32 @@ def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
     except Exception:  # noqa: BLE001 - a defect of ours must not keep the claim for ever
         _log.exception("dying failed by a defect", extra=attempt.fields("settle"))
         return outcome
+
+
+def _has_last_words(attempt: Attempt) -> bool:
+    return attempt.journal.has_open_calls and judge(attempt.journal.said) is Said.TEXT
+
+
+def _last_words(attempt: Attempt, sign: Sign) -> Outcome:
+    """Post what the agent said beside its tool calls, when it never got to say more.
+
+    Its tools have run; a dead letter would tell people that nothing came of it.
+    """
+    journal, reply = attempt.journal, Reply(text=attempt.journal.said)
+    # Not as an answer: that would tell the store that the gateway is well.
+    attempt.keep(
+        journal.evolve(
+            stage=Stage.TOOLS,
+            reply=reply,
+            said="",
+            results=(),
+            attempts_spent=attempt.claim.attempts,
+        )
+    )
+    # A failure from here on costs no ask: the next attempt goes on with writing back.
+    return Resting(
+        delay=timedelta(0), cause=retry.Cause.LAST_WORDS, spends=Spent.NOTHING, sign=sign
+    )
 
 
 def _may_die(attempt: Attempt, outcome: Dead) -> bool:

@@ -39,6 +39,7 @@ from dispatcher.flows.acts.unknown import unknown_outcome
 from dispatcher.flows.desk import Attempt
 
 CALLS_PER_ROUND: Final = 25
+_PATIENCE: Final = 4
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def run_calls(attempt: Attempt, context: Context) -> None:
         LeaseLost: The claim is gone.
     """
     reply = attempt.journal.reply
-    turn = _Round(attempt, rights_of(context), _Crew(context))
+    turn = _Round(attempt, attempt.journal.rights or rights_of(context), _Crew(context))
     calls = reply.tool_calls if reply is not None else ()
     for index in range(len(attempt.journal.results), len(calls)):
         call = calls[index]
@@ -138,7 +139,8 @@ def _perform(turn: _Round, call: ToolCall, tool: Tool, arguments: Mapping[str, A
     try:
         result = result_of(call, perform(tool, turn.errand(arguments)))
     except (BackendUncertain, BackendGarbled):
-        if is_repeatable(tool, arguments):
+        # What may be repeated is, but not for ever: one bad call must not hold its conversation up.
+        if is_repeatable(tool, arguments) and turn.attempt.claim.waits < _PATIENCE:
             raise
         return _unknown(turn, call, arguments)
     _count(turn, tool.name, "done")

@@ -26,6 +26,7 @@ from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Context, Kind
 from dispatcher.domain.prompt import build_instructions, build_prompt
+from dispatcher.domain.redact import without_turn_tokens
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import LOOKS_FOR_A_ROW, Cause, cause_of
 from dispatcher.domain.rights import rights_of
@@ -120,6 +121,7 @@ def _first_ask(attempt: Attempt, context: Context) -> Reply:
     asking = journal.evolve(
         stage=Stage.ASKED,
         session_key=session_key,
+        rights=rights_of(context),
         asks=journal.asks + 1,
         shown_ms=_newest_shown(context),
         is_required=policy.requires_reply(context),
@@ -127,24 +129,27 @@ def _first_ask(attempt: Attempt, context: Context) -> Reply:
         starts_work=_starts_work(context),
     )
     request = _request(attempt, context, asking, text=build_prompt(context, attempt.desk.render))
-    return _exchange(attempt, asking, replace(request, tools=_tools(attempt, context)))
+    return _exchange(attempt, asking, replace(request, tools=_tools(attempt, asking)))
 
 
 def _ask_on(attempt: Attempt, context: Context) -> Reply:
     """Bring the results of a round to the agent; after the last round no tools are offered."""
     journal = attempt.journal
-    asking = journal.evolve(stage=Stage.ASKED, asks=journal.asks + 1)
+    rights = journal.rights or rights_of(context)
+    asking = journal.evolve(stage=Stage.ASKED, asks=journal.asks + 1, rights=rights)
     is_last = journal.rounds >= attempt.desk.tool_rounds
     request = replace(
         _request(attempt, context, asking, text=""),
         results=journal.results,
-        tools=() if is_last else _tools(attempt, context),
+        tools=() if is_last else _tools(attempt, asking),
     )
     return _exchange(attempt, asking, request)
 
 
-def _tools(attempt: Attempt, context: Context) -> tuple[Tool, ...]:
-    return offered(rights_of(context)) if attempt.desk.has_client_tools else ()
+def _tools(attempt: Attempt, asking: Journal) -> tuple[Tool, ...]:
+    if asking.rights is None or not attempt.desk.has_client_tools:
+        return ()
+    return offered(asking.rights)
 
 
 def _request(attempt: Attempt, context: Context, asking: Journal, *, text: str) -> Ask:
@@ -176,6 +181,8 @@ def _exchange(attempt: Attempt, asking: Journal, request: Ask) -> Reply:
         # Not taken: the next ask is no repetition.
         attempt.write(asking.evolve(asks=before.asks))
         raise
+    # Everybody reads what is said, and the journal is kept for long.
+    reply = replace(reply, text=without_turn_tokens(reply.text))
     if not request.tools:
         # After the last round nothing is run any more, whatever the agent would like.
         reply = replace(reply, tool_calls=())

@@ -13,7 +13,6 @@ from dispatcher.domain.errors import (
 from dispatcher.domain.ids import NOTHING, MessageId, NotificationId, TaskId, derived_key
 from dispatcher.domain.journal import Blind, Stage
 from dispatcher.domain.notification import Context
-from dispatcher.domain.redact import without_turn_tokens
 from dispatcher.domain.reply import NOTHING_USABLE, Reply, Said, judge
 from dispatcher.domain.retry import ASKS_FOR_A_REPLY, Cause, backoff
 from dispatcher.domain.text import utf16_units
@@ -185,7 +184,7 @@ def _follow_up_key(attempt: Attempt) -> NotificationId | None:
 
 
 def _text_of(reply: Reply) -> str:
-    text = without_turn_tokens(reply.text).strip()
+    text = reply.text.strip()
     return f"{text}\n\n{CUT_OFF_NOTE}" if reply.is_incomplete else text
 
 

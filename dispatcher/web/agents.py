@@ -157,7 +157,8 @@ def _performed(tool: Tool, errand: Errand) -> dict[str, Any]:
         if is_repeatable(tool, errand.arguments):
             raise
         told = unknown_outcome(tool.name, errand)
-        raise _Refused(503, str(told["error"]), more=told) from error
+        # Not a 5xx: HTTP clients repeat those by themselves.
+        raise _Refused(409, str(told["error"]), more=told) from error
 
 
 @contextmanager

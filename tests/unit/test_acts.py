@@ -180,6 +180,16 @@ def test_item_109_done_is_refused_without_the_right_whatever_the_case_of_its_let
         assert desk.did_nothing
 
 
+def test_a_task_cannot_be_created_as_done_without_the_right() -> None:
+    desk = Desk(rights())
+
+    with pytest.raises(CallRefused, match="Not allowed to mark tasks as done"):
+        desk.run("task_create", title="a", status="done")
+
+    assert desk.did_nothing
+    assert Desk(rights(done=True)).run("task_create", title="a", status="done")["success"]
+
+
 @pytest.mark.parametrize("name", [t.name for t in EVERY_TOOL.values() if t.is_for_lead])
 def test_what_is_for_the_orchestrator_alone_is_refused_to_others(name: str) -> None:
     with pytest.raises(CallRefused, match="Forbidden: Only the orchestrator can ") as caught:

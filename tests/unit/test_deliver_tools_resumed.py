@@ -5,15 +5,18 @@ import json
 import pytest
 
 from dispatcher.domain import errors
-from dispatcher.domain.delivery import Resting, Settled, Spent
-from dispatcher.domain.journal import Stage
+from dispatcher.domain.delivery import Dead, Resting, Settled, Spent
+from dispatcher.domain.journal import Stage, dump
 from dispatcher.domain.reply import ToolCall
+from dispatcher.domain.rights import rights_of
 from dispatcher.domain.tools import ToolResult
 from tests.fakes.deliveries import ANSWERED
 from tests.fakes.desk import BOUNDS, Office
 from tests.fakes.tools import (
+    EVERY_FLAG,
     KEY,
     busy_office,
+    call,
     calling,
     create,
     open_calls,
@@ -21,6 +24,7 @@ from tests.fakes.tools import (
     review,
     write,
 )
+from tests.samples import TASK, context, task
 
 DONE = ToolResult(call_id="c1", name="task_create", text='{"tool": "task_create", "success": true}')
 AWAY = errors.BackendUnavailable("overloaded")
@@ -76,6 +80,47 @@ def test_a_change_of_which_nobody_knows_whether_it_happened_is_repeated_by_the_n
     assert last == ANSWERED
     assert results(office)[0]["success"] is True
     assert len(office.gateway.asks) == 2
+
+
+@pytest.mark.parametrize("error", [BROKE, errors.BackendGarbled("no status")])
+def test_a_call_that_never_gets_an_answer_does_not_hold_its_conversation_up(error) -> None:
+    """A task too large to be read would otherwise be asked for again for ever."""
+    office = busy_office()
+    office.actions.failures = [error] * 50
+    office.gateway.will_say(calling(review()), "I could not see it.")
+
+    outcomes = office.attempts()
+
+    assert outcomes[-1] == ANSWERED
+    assert len(outcomes) == 5
+    assert results(office)[0]["outcome"] == "unknown"
+    assert said(office) == ["I could not see it."]
+
+
+def test_a_task_that_was_closed_and_is_closed_again_is_no_forbidden_act() -> None:
+    """The answer was lost after the backend had closed it, so it is in review no more."""
+    office = busy_office(task=task(status="done"))
+    before = rights_of(context(flags=EVERY_FLAG, task=task(status="review")))
+    office.left_behind(
+        open_calls(call("task_status", taskId=TASK, status="done"), stage=Stage.TOOLS)
+        .evolve(calls_begun=1, rights=before)
+    )  # fmt: skip
+
+    assert office.attempt() == ANSWERED
+
+    assert office.actions.statuses == ["done"]
+    assert results(office)[0]["success"] is True
+
+
+def test_a_token_that_an_agent_repeats_is_in_no_journal_and_in_no_thread() -> None:
+    office = busy_office()
+    token = f"turn_{'a' * 60}.abcdef.{'b' * 43}"
+    office.gateway.will_say(f"I used {token}.")
+
+    office.attempt()
+
+    assert said(office) == ["I used turn_***."]
+    assert token not in "".join(dump(journal) for journal in office.mailboxes.journals)
 
 
 def test_a_backend_that_is_away_lets_the_calls_wait_and_runs_each_once() -> None:
@@ -254,6 +299,33 @@ def test_item_70_when_all_follow_ups_fail_the_words_beside_the_calls_are_posted(
     assert said(office) == ["I am creating the task."]
     assert len(office.gateway.asks) == 1 + BOUNDS.max_attempts
     assert len(office.actions.created) == 1
+
+
+@pytest.mark.parametrize("words", ["NOTHING_TO_ADD", "No response from agent.", " "])
+def test_words_beside_the_calls_that_say_nothing_are_no_last_words(words: str) -> None:
+    office = busy_office()
+    office.diary.prepare("ask", None, *[errors.AskFailed("500")] * BOUNDS.max_attempts)
+    office.gateway.will_say(calling(create(), text=words))
+
+    outcomes = office.attempts()
+
+    assert isinstance(outcomes[-1], Dead)
+    assert words.strip() not in said(office)
+
+
+def test_the_fuse_is_asked_before_last_words_are_said() -> None:
+    """They are no answer: the gateway may fail everybody."""
+    office = busy_office()
+    office.mailboxes.is_fused = True
+    office.diary.prepare("ask", None, *[errors.AskFailed("500")] * BOUNDS.max_attempts)
+    office.gateway.will_say(calling(create(), text="Let me look."))
+
+    outcomes = [office.attempt() for _ in range(BOUNDS.max_attempts)]
+
+    assert isinstance(outcomes[-1], Resting)
+    assert outcomes[-1].cause == "ask_failed"
+    assert said(office) == []
+    assert not [j for j in office.mailboxes.journals[3:] if j.stage is Stage.ANSWERED]
 
 
 def test_item_69_silence_after_tools_is_no_missing_reply() -> None:

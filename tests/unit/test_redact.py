@@ -17,6 +17,7 @@ SECRET = "s3cr3t-v4lue"
 KEY = f"task:{TASK}:agent:engineer:{ACCOUNT}:v1"
 SYSTEM_KEY = f"system:agent:engineer:{ACCOUNT}:v1"
 
+TURN = f"turn_{'a' * 60}.abcdef.{'b' * 43}"
 SETTINGS = [
     "SERVICE_TOKEN={}",
     "OPENCLAW_GATEWAY_TOKEN={}",
@@ -195,3 +196,22 @@ def test_a_secret_at_the_cut_is_redacted_before_the_cut() -> None:
     said = short_error("x" * 480 + f" mc_service_{ACCOUNT}_{SECRET}")
 
     assert ACCOUNT[:4] not in said
+
+
+def test_code_that_looks_a_little_like_a_token_stays() -> None:
+    """Agents write code; it must not be garbled."""
+    for code in (
+        "self.turn_controller.state.reset()",
+        "my_turn_taking_model.config.json",
+        "turn_on",
+    ):
+        assert redact(code) == code
+    assert redact(f"({TURN})") == "(turn_***)"
+
+
+@pytest.mark.timeout(20)
+def test_a_text_full_of_beginnings_of_tokens_is_read_quickly() -> None:
+    """One agent's reply must not keep a whole process busy."""
+    for part in ("turn_", "turn_ ", "turn_" + "a" * 39 + ".", "turn_" + "a" * 1_899 + " "):
+        text = part * (400_000 // len(part))
+        assert redact(text) == text

@@ -217,6 +217,13 @@ def test_a_result_that_is_too_large_is_cut_and_stays_json_and_true(
     assert told["cut"] is True
 
 
+@pytest.mark.parametrize("length", [200, 63_990, 64_000, 200_000])
+def test_a_name_without_end_does_not_keep_us_for_ever(length: int) -> None:
+    wild = ToolCall(call_id="c1", name="x" * length, arguments="{}")
+
+    assert json.loads(refusal_of(wild, "Unknown tool").text)["success"] is False
+
+
 def test_a_refusal_is_short_and_says_why() -> None:
     told = json.loads(refusal_of(create(), "no " * 1_000).text)
 

@@ -43,7 +43,10 @@ class RedisPasses:
             found = self._client.getex(self._key(session_key), px=_KEPT)
         if not isinstance(found, bytes):
             raise TokenRefused("Unknown session key")
-        return load_pass(json.loads(found))
+        try:
+            return load_pass(json.loads(found))
+        except (KeyError, TypeError, ValueError) as error:
+            raise TokenRefused("Unknown session key") from error
 
     def _key(self, session_key: SessionKey) -> str:
         return f"{self._prefix}pass:{hashlib.sha256(session_key.encode()).hexdigest()}"

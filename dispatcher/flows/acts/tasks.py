@@ -66,6 +66,7 @@ def create(errand: Errand) -> Content:
         raise missing("title is required", "Missing required field: title")
     if slugs_of(errand.arguments.get("assigneeSlugs", ())) and not errand.rights.is_orchestrator:
         raise forbidden("Forbidden: Only the orchestrator can assign agents during task creation")
+    _check_done(errand)
     if not 1 <= errand.arguments.get("priority", 3) <= 5:
         raise CallRefused(PRIORITY_ERROR)
     fields = _fields_of_new(errand) | {"title": title}

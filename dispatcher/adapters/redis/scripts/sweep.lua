@@ -15,9 +15,9 @@
 -- Safe to run twice: what was taken back once is not expired any more.
 if is_of_the_past(ARGV[4]) then return {-1} end
 local now = now_ms()
-if now - tonumber(redis.call("GET", P .. "swept_at") or 0) < tonumber(ARGV[5]) then
-    return {0, 0, 0}
-end
+local unswept = now - tonumber(redis.call("GET", P .. "swept_at") or 0)
+-- Below zero the clock of Redis was set back: then it is not known when the last sweep was.
+if unswept >= 0 and unswept < tonumber(ARGV[5]) then return {0, 0, 0} end
 redis.call("SET", P .. "swept_at", now)
 close_after_silent_trial(now, tonumber(ARGV[6]))
 
