@@ -25,6 +25,7 @@ from dispatcher.adapters.redis.controls import RedisControls
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.adapters.redis.passes import RedisPasses
 from dispatcher.adapters.redis.records import RedisRecords
+from dispatcher.adapters.redis.roster import RedisRoster
 from dispatcher.adapters.turn_passes import TurnPasses
 from dispatcher.adapters.turn_tokens import TurnTokens, signing_key
 from dispatcher.domain.ids import AccountId
@@ -77,6 +78,7 @@ class Parts:
     actions: ConvexActions
     gateway: OpenClawGateway
     passes: TurnPasses
+    roster: RedisRoster
     bounds: Bounds
     closing: ExitStack
 
@@ -150,6 +152,7 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         backend=backend,
         actions=ConvexActions(backend),
         gateway=gateway,
+        roster=RedisRoster(client, mailboxes.steps),
         passes=_make_passes(settings, client, mailboxes.steps.prefix, clock),
         bounds=bounds,
         closing=closing,

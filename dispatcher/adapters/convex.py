@@ -17,11 +17,12 @@ from dispatcher.adapters.http import (
     send,
 )
 from dispatcher.adapters.wire import read_member, read_page
-from dispatcher.adapters.wire_context import read_context
+from dispatcher.adapters.wire_context import read_context, read_members
 from dispatcher.domain import errors
 from dispatcher.domain.ids import AccountId, AgentId, MessageId, NotificationId, TaskId
 from dispatcher.domain.notification import Context, Page
 from dispatcher.domain.redact import short_error
+from dispatcher.domain.roster import Member
 from dispatcher.domain.text import cut_units, without_lone_surrogates
 from dispatcher.ports import Clock
 
@@ -140,6 +141,10 @@ class ConvexBackend:
             raise errors.BackendGarbled("the probe's answer is not an object")
         found = value.get("orchestratorAgentId")
         return AgentId(found) if isinstance(found, str) else None
+
+    def members(self) -> tuple[Member, ...]:
+        """See ``Crew.members``."""
+        return read_members(self.call("listAgents"))
 
     def report_status(self, status: str, config: dict[str, Any] | None = None) -> None:
         """Report how the runtime is; without a config the last one is kept.

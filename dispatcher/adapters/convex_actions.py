@@ -5,7 +5,7 @@ from typing import Any
 
 from dispatcher.adapters.convex import ConvexBackend
 from dispatcher.adapters.wire import read_member
-from dispatcher.adapters.wire_context import read_crew
+from dispatcher.adapters.wire_context import read_members
 from dispatcher.domain.errors import BackendGarbled
 from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.notification import Agent
@@ -120,8 +120,8 @@ class ConvexActions:
         return self._list("searchTasksForAgentTool", agent, fields)
 
     def agents(self) -> Sequence[Agent]:
-        """See ``Roster.agents``."""
-        return read_crew(self._call("listAgents"))
+        """See ``Directory.agents``."""
+        return tuple(one.agent for one in read_members(self._call("listAgents")))
 
     def _list(self, action: str, agent: AgentId, fields: Facts) -> tuple[Facts, ...]:
         return _rows(action, self._call(action, agentId=agent, **fields))

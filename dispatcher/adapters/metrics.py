@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from dispatcher.domain.delivery import LineClass
 from dispatcher.domain.errors import StoreError
 from dispatcher.domain.reply import Reply
+from dispatcher.domain.roster import Changes
 from dispatcher.ports import Stats, Swept
 
 _WAITS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -43,6 +44,13 @@ class PrometheusTally:
         self._tools = counter("tool_calls", "Tool calls of agents.", "tool", "result")
         self._dropped = counter("dead_letters_dropped", "Dead letters that had to make room.")
         self._repairs = counter("audit_repairs", "What audits had to set right.", "kind")
+        self._crew_changes = counter(
+            "agent_changes", "Agents that came, changed or left.", "change"
+        )
+        self._members = Gauge(
+            "mission_control_agents", "Agents of the account, at the last sync of this runtime.",
+            registry=registry,
+        )  # fmt: skip
         self._unaccounted = Gauge(
             "mission_control_unaccounted",
             "Listed notifications that nobody will deal with, at the last audit of this runtime.",
@@ -112,6 +120,12 @@ class PrometheusTally:
     def dropped_dead(self, count: int) -> None:
         """See ``Tally.dropped_dead``."""
         self._dropped.inc(count)
+
+    def synced(self, *, members: int, changes: Changes) -> None:
+        """See ``Tally.synced``."""
+        self._members.set(members)
+        for kind in ("added", "changed", "removed"):
+            self._crew_changes.labels(change=kind).inc(len(getattr(changes, kind)))
 
     def audited(self, *, unaccounted: int, repaired: Mapping[str, int]) -> None:
         """See ``Tally.audited``."""

@@ -1,8 +1,10 @@
 """The backend's context of a delivery and its crew, read into the domain; see ``wire``."""
 
-from typing import Annotated, Any
+import logging
+from datetime import timedelta
+from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from dispatcher.adapters.wire import (
     Millis,
@@ -26,6 +28,19 @@ from dispatcher.domain.notification import (
     Task,
     TopTask,
 )
+from dispatcher.domain.roster import Member
+
+_log = logging.getLogger(__name__)
+
+_USUAL_MIN: Final = 5.0
+_LEAST_MIN: Final = 1.0
+_MOST_MIN: Final = 7 * 24 * 60.0
+
+
+def _as_minutes(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return _USUAL_MIN
+    return min(max(float(value), _LEAST_MIN), _MOST_MIN)
 
 
 class _WireAgent(Wire):
@@ -174,6 +189,23 @@ class _WireOverview(Wire):
         )
 
 
+class _WireMember(_WireAgent):
+    # A heartbeat of no time at all would be one without end.
+    heartbeat_min: Annotated[float, BeforeValidator(_as_minutes)] = Field(
+        alias="heartbeatInterval", default=_USUAL_MIN
+    )
+    session_key: str | None = Field(alias="systemSessionKey", default=None)
+    flags: _WireFlags | None = Field(alias="effectiveBehaviorFlags", default=None)
+
+    def member(self) -> Member:
+        return Member(
+            agent=self.read(),
+            flags=self.flags.read() if self.flags else Flags(),
+            session_key=SessionKey(self.session_key) if self.session_key else None,
+            heartbeat=timedelta(minutes=self.heartbeat_min),
+        )
+
+
 class _WireContext(Wire):
     notification: WireNotification
     agent: _WireAgent | None = None
@@ -235,13 +267,21 @@ def read_context(value: object) -> Context | None:
         raise ContextMalformed(f"the delivery context is malformed: {describe(error)}") from error
 
 
-def read_crew(value: object) -> tuple[Agent, ...]:
-    """Read the agents of an account.
+def read_members(value: object) -> tuple[Member, ...]:
+    """Read the agents of an account; one that cannot be read is left out.
 
     Raises:
-        BackendGarbled: It is not a list of agents.
+        BackendGarbled: It is not a list, or nobody in it can be read.
     """
-    try:
-        return tuple(one.read() for one in TypeAdapter(list[_WireAgent]).validate_python(value))
-    except ValidationError as error:
-        raise BackendGarbled(f"the list of agents is malformed: {describe(error)}") from error
+    if not isinstance(value, list):
+        raise BackendGarbled("the list of agents is not a list")
+    members, wrong = [], ""
+    for one in value:
+        try:
+            members.append(_WireMember.model_validate(one).member())
+        except ValidationError as error:
+            wrong = describe(error)
+            _log.warning("an agent cannot be read: %s", wrong, extra={"action": "sync"})
+    if wrong and not members:
+        raise BackendGarbled(f"the list of agents is malformed: {wrong}")
+    return tuple(members)

@@ -42,7 +42,7 @@ def dump_rights(rights: Rights) -> dict[str, Any]:
         "task": rights.task,
         "lead": rights.is_orchestrator,
         "done": rights.may_mark_done,
-        "may": [name for name, is_given in asdict(rights.flags).items() if is_given],
+        "may": dump_flags(rights.flags),
     }
 
 
@@ -52,11 +52,20 @@ def load_rights(found: dict[str, Any]) -> Rights:
     Raises:
         KeyError, TypeError: It was not written by ``dump_rights``.
     """
-    may = set(found["may"])
     return Rights(
         agent=AgentId(found["agent"]),
         task=TaskId(found["task"]) if found["task"] else None,
         is_orchestrator=bool(found["lead"]),
         may_mark_done=bool(found["done"]),
-        flags=Flags(**{name: name in may for name in asdict(Flags())}),
+        flags=load_flags(found["may"]),
     )
+
+
+def dump_flags(flags: Flags) -> list[str]:
+    """Write flags as the names of those that are set."""
+    return [name for name, is_set in asdict(flags).items() if is_set]
+
+
+def load_flags(names: list[str]) -> Flags:
+    """Read flags from the names of those that are set."""
+    return Flags(**{name: name in set(names) for name in asdict(Flags())})

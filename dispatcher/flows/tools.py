@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Crew:
-    """See ``Roster``: who the context of the turn says there is."""
+    """See ``Directory``: who the context of the turn says there is."""
 
     context: Context
 
@@ -67,7 +67,7 @@ class _Round:
             arguments=arguments,
             rights=self.rights,
             actions=self.attempt.desk.actions,
-            roster=self.crew,
+            directory=self.crew,
         )
 
 

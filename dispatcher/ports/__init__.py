@@ -1,9 +1,10 @@
 """What the flows need from the world, as protocols. The contracts stand here, once."""
 
-from dispatcher.ports.actions import Actions, Facts, Roster
+from dispatcher.ports.actions import Actions, Facts
 from dispatcher.ports.backend import Backend
 from dispatcher.ports.books import Audit, Books, Controls, Holding, Records
 from dispatcher.ports.clock import Clock
+from dispatcher.ports.crew import Crew, Directory, RosterStore
 from dispatcher.ports.gateway import Ask, Gateway
 from dispatcher.ports.mailboxes import Done, Mailboxes, Put, Stats, Swept
 from dispatcher.ports.signals import Bell, Tally
@@ -18,6 +19,8 @@ __all__ = [
     "Books",
     "Clock",
     "Controls",
+    "Crew",
+    "Directory",
     "Done",
     "Facts",
     "Gateway",
@@ -29,7 +32,7 @@ __all__ = [
     "Put",
     "Quarantine",
     "Records",
-    "Roster",
+    "RosterStore",
     "Stats",
     "Swept",
     "Tally",

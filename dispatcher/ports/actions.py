@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from dispatcher.domain.ids import AgentId, TaskId
-from dispatcher.domain.notification import Agent
 
 Facts = Mapping[str, Any]
 """Members of the backend's JSON, handed on to an agent as they are."""
@@ -89,12 +88,4 @@ class Actions(Protocol):
 
     def search(self, *, agent: AgentId, fields: Facts) -> tuple[Facts, ...]:
         """Find tasks by a text, for the orchestrator."""
-        ...
-
-
-class Roster(Protocol):
-    """Who is in the crew."""
-
-    def agents(self) -> Sequence[Agent]:
-        """Return all agents of the account; may raise any ``BackendError``."""
         ...

@@ -8,6 +8,7 @@ from dispatcher.domain.ids import (
     ConversationId,
 )
 from dispatcher.domain.reply import Reply
+from dispatcher.domain.roster import Changes
 from dispatcher.ports.mailboxes import Swept
 
 
@@ -56,6 +57,10 @@ class Tally(Protocol):
 
     def dropped_dead(self, count: int) -> None:
         """Count dead letters that had to make room."""
+        ...
+
+    def synced(self, *, members: int, changes: Changes) -> None:
+        """Record a sync of the crew."""
         ...
 
     def audited(self, *, unaccounted: int, repaired: Mapping[str, int]) -> None:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Final
 
 from dispatcher.adapters.redis.connection import check_server
+from dispatcher.domain.errors import DispatcherError
 from dispatcher.domain.world import CircuitState
 from dispatcher.flows.audit import audit_once
 from dispatcher.flows.sweep import sweep_once
-from dispatcher.runtime.leadership import Leadership
+from dispatcher.flows.sync import sync_once
+from dispatcher.runtime.leadership import STAND_BY, Leadership
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
 
@@ -17,6 +19,7 @@ _AUDIT_GAP: Final = timedelta(seconds=10)
 _AUDIT: Final = timedelta(minutes=3)
 _AUDIT_LOOK: Final = timedelta(seconds=5)
 _UNSWEPT_ROUNDS: Final = 2
+_SYNC_AGAIN: Final = timedelta(seconds=10)
 _GATEWAY_ROUND: Final = timedelta(seconds=1)
 _GATEWAY_LOOK: Final = timedelta(seconds=15)
 _GATEWAY_LOOK_AGAIN: Final = timedelta(seconds=2)
@@ -79,6 +82,40 @@ class Auditor:
         # Where something was wrong, it is looked at again soon.
         is_well = audited.unaccounted == 0 and audited.repaired.total() == 0
         return _AUDIT if is_well else _AUDIT_GAP
+
+
+class AgentSync:
+    """Reads the crew every ``AGENT_SYNC_INTERVAL``; a failure keeps the last roster."""
+
+    def __init__(self, parts: Parts, vitals: Vitals, leadership: Leadership) -> None:
+        self._parts = parts
+        self._vitals = vitals
+        self._leadership = leadership
+        self._doubts = False
+
+    def round(self) -> timedelta:
+        """Sync once, when this runtime leads."""
+        parts, term = self._parts, self._leadership.term()
+        every = milliseconds(parts.settings.agent_sync_interval)
+        if term is None or self._vitals.are_credentials_rejected():
+            return STAND_BY
+        try:
+            synced = sync_once(
+                crew=parts.backend,
+                store=parts.roster,
+                tally=parts.tally,
+                clock=parts.clock,
+                term=term,
+                believes_nobody=self._doubts,
+            )
+        except DispatcherError as error:
+            self._vitals.sync_failed(error)
+            parts.tally.failed("sync")
+            _log.warning("the crew keeps its last roster: %s", error, extra={"action": "sync"})
+            return min(_SYNC_AGAIN, every)
+        self._doubts = synced.is_doubted
+        self._vitals.synced(synced)
+        return min(_SYNC_AGAIN, every) if synced.is_doubted else every
 
 
 class GatewayWatch:

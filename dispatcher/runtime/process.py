@@ -15,12 +15,12 @@ from typing import Final
 
 from waitress.server import create_server
 
+from dispatcher.adapters.directory import SharedDirectory
 from dispatcher.adapters.metrics import StoreCollector
 from dispatcher.adapters.redis.leader import RedisLead
-from dispatcher.adapters.roster import CachedRoster
 from dispatcher.domain.errors import StoreError, StoreUnusable
 from dispatcher.runtime.leadership import LEASE, Leadership
-from dispatcher.runtime.loops import Auditor, GatewayWatch, StoreKeeper, Sweeper
+from dispatcher.runtime.loops import AgentSync, Auditor, GatewayWatch, StoreKeeper, Sweeper
 from dispatcher.runtime.poller import Poller
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
@@ -86,7 +86,7 @@ def run(settings: Settings) -> int:
         agents=AgentSide(
             read_pass=parts.passes.read,
             actions=parts.actions,
-            roster=CachedRoster(parts.actions, parts.clock),
+            directory=SharedDirectory(parts.roster, parts.actions, parts.clock),
             tally=parts.tally,
             clock=parts.clock,
             budget=Budget(parts.clock),
@@ -109,6 +109,7 @@ def run(settings: Settings) -> int:
         poll_loop,
         loop("sweep", Sweeper(parts, leadership, on_mismatch=audit_loop.wake.set).round),
         audit_loop,
+        loop("sync", AgentSync(parts, vitals, leadership).round),
         loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip
     web.start()

@@ -9,6 +9,7 @@ from dispatcher.adapters.gateway import GatewayState
 from dispatcher.domain.errors import StoreError
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.world import CircuitState, World
+from dispatcher.flows.sync import Synced
 from dispatcher.ports import Stats
 from dispatcher.runtime.leadership import Leadership
 from dispatcher.runtime.supervisor import Supervisor
@@ -32,6 +33,8 @@ class Vitals:
         self._credentials: str | None = None
         self._gateway = GatewayState(is_ready=False, version=None, problem="Not looked at yet.")
         self._world: World | None = None
+        self._synced: tuple[datetime, Synced] | None = None
+        self._sync_error: str | None = None
         self.supervisor: Supervisor | None = None
 
     def world_seen(self, world: World) -> None:
@@ -67,6 +70,17 @@ class Vitals:
         with self._lock:
             self._gateway = state
 
+    def synced(self, synced: Synced) -> None:
+        """Note that the crew was heard of."""
+        with self._lock:
+            self._synced = (self._parts.clock.now(), synced)
+            self._sync_error = None
+
+    def sync_failed(self, error: Exception) -> None:
+        """Note that the crew could not be heard of; the last roster stays."""
+        with self._lock:
+            self._sync_error = short_error(str(error))
+
     def stuck(self) -> tuple[str, ...]:
         """Name the loops that make no progress; none is the sign of life."""
         return self.supervisor.stuck() if self.supervisor else ()
@@ -88,10 +102,19 @@ class Vitals:
                 found.append("Convex has not been listed yet.")
             elif self._parts.clock.now() - self._last_poll > self._longest_silence():
                 found.append("Convex could not be listed for three poll intervals.")
+            if self._is_sync_late():
+                found.append("The list of agents could not be read for three intervals.")
             if not self._gateway.is_ready:
                 found.append(f"Gateway: {self._gateway.problem}")
             found += _troubles(self._world)
         return tuple(found)
+
+    def _is_sync_late(self) -> bool:
+        """Say whether the leader has heard nothing of the crew for long; a standby does not ask."""
+        if self._leadership.term() is None or self._synced is None or self._sync_error is None:
+            return False
+        every = timedelta(milliseconds=self._parts.settings.agent_sync_interval)
+        return self._parts.clock.now() - self._synced[0] > 3 * every
 
     def _store_problems(self, stats: Stats | None) -> list[str]:
         trouble = self._leadership.trouble()
@@ -146,6 +169,7 @@ class Vitals:
             },
             "gateway": {"running": self._gateway.is_ready, "problem": self._gateway.problem},
             "delivery": self._delivery(),
+            "agentSync": self._agent_sync(),
             "store": _store(stats),
             "memory": {"rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT},
             "timestamp": _ms(clock.now()),
@@ -170,6 +194,18 @@ class Vitals:
                     "backoffBaseMs": settings.delivery_backoff_base_ms,
                     "backoffMaxMs": settings.delivery_backoff_max_ms,
                 },
+            }
+
+    def _agent_sync(self) -> dict[str, Any]:
+        with self._lock:
+            at, synced = self._synced or (None, None)
+            return {
+                "running": self._leadership.term() is not None,
+                "lastSyncAt": _ms(at),
+                "lastError": self._sync_error,
+                "addedCount": len(synced.changes.added) if synced else 0,
+                "removedCount": len(synced.changes.removed) if synced else 0,
+                "agents": len(synced.roster.members) if synced else None,
             }
 
     def _stats(self) -> Stats | None:

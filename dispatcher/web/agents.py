@@ -21,7 +21,7 @@ from dispatcher.domain.tools import CallRefused, Fault, Tool, check_arguments
 from dispatcher.flows.acts import find_tool, is_repeatable, perform, words_of
 from dispatcher.flows.acts.errand import Errand
 from dispatcher.flows.acts.unknown import unknown_outcome
-from dispatcher.ports import Actions, Clock, Roster, Tally
+from dispatcher.ports import Actions, Clock, Directory, Tally
 from dispatcher.web.limits import Budget
 
 HEADER: Final = "x-openclaw-session-key"
@@ -53,7 +53,7 @@ class AgentSide:
 
     read_pass: Callable[[str], Pass]
     actions: Actions
-    roster: Roster
+    directory: Directory
     tally: Tally
     clock: Clock
     budget: Budget
@@ -136,7 +136,7 @@ def _answer(side: AgentSide, name: str) -> dict[str, Any]:
             arguments=check_arguments(_body(), tool),
             rights=found.rights,
             actions=side.actions,
-            roster=side.roster,
+            directory=side.directory,
         )
         with _place(side):
             content = _performed(tool, errand)

@@ -26,6 +26,7 @@ from tests.samples import notification
 
 UNITS = ("_total", "_seconds", "_bytes", "_info", "_up")
 COUNTS = {
+    "mission_control_agents",
     "mission_control_unaccounted",
     "mission_control_deliveries_open",
     "mission_control_turns_running",

@@ -13,6 +13,7 @@ from dispatcher.domain.notification import Context
 from dispatcher.domain.prompt import Reach
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import Bounds
+from dispatcher.domain.roster import Changes
 from dispatcher.flows.deliver import deliver
 from dispatcher.flows.desk import Desk
 from dispatcher.ports import Swept
@@ -79,6 +80,7 @@ class FakeTally:
     asks: list[tuple[str, timedelta]] = field(default_factory=list)
     tools: list[tuple[str, str]] = field(default_factory=list)
     served: list[tuple[str, int]] = field(default_factory=list)
+    syncs: list[tuple[int, Changes]] = field(default_factory=list)
     dropped: int = 0
     unaccounted: int | None = None
 
@@ -105,6 +107,9 @@ class FakeTally:
 
     def dropped_dead(self, count: int) -> None:
         self.dropped += count
+
+    def synced(self, *, members: int, changes: Changes) -> None:
+        self.syncs.append((members, changes))
 
     def audited(self, *, unaccounted: int, repaired: Mapping[str, int]) -> None:
         self.unaccounted = unaccounted

@@ -47,7 +47,7 @@ class Desk:
     def run(self, name: str, **arguments: Any) -> dict[str, Any]:
         tool = find_tool(name, self.who)
         given = check_arguments(arguments, tool)
-        errand = Errand(arguments=given, rights=self.who, actions=self.actions, roster=Crew())
+        errand = Errand(arguments=given, rights=self.who, actions=self.actions, directory=Crew())
         return dict(perform(tool, errand))
 
     @property

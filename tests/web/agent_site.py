@@ -34,7 +34,7 @@ CREW = (
 
 
 class Crew:
-    """See ``Roster``."""
+    """See ``Directory``."""
 
     def agents(self) -> tuple[Agent, ...]:
         return CREW
@@ -61,7 +61,7 @@ class AgentSite:
         side = AgentSide(
             read_pass=self.tokens.read,
             actions=self.actions,
-            roster=Crew(),
+            directory=Crew(),
             tally=self.tally,
             clock=self.clock,
             budget=Budget(self.clock, calls=self.calls),

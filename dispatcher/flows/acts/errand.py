@@ -7,7 +7,7 @@ from typing import Any
 from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.rights import Rights
 from dispatcher.domain.tools import CallRefused, Fault
-from dispatcher.ports import Actions, Roster
+from dispatcher.ports import Actions, Directory
 
 Content = Mapping[str, Any]
 """What an agent is told: JSON with ``success``."""
@@ -24,7 +24,7 @@ class Errand:
     arguments: Mapping[str, Any]
     rights: Rights
     actions: Actions
-    roster: Roster
+    directory: Directory
 
     @property
     def agent(self) -> AgentId:
@@ -66,7 +66,7 @@ class Errand:
         wanted = slugs_of(self.arguments.get(name, ()))
         if not wanted:
             return []
-        known = {agent.slug.lower(): agent.agent_id for agent in self.roster.agents()}
+        known = {agent.slug.lower(): agent.agent_id for agent in self.directory.agents()}
         unknown = [slug for slug in wanted if slug not in known]
         if unknown:
             raise CallRefused(f"Unknown assignee slugs: {', '.join(unknown)}")

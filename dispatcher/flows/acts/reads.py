@@ -35,7 +35,7 @@ def tasks(errand: Errand) -> Content:
         fields["status"] = status
     (slug, *_) = slugs_of([errand.arguments.get("assigneeSlug", "")]) or [""]
     if slug:
-        known = {agent.slug.lower(): agent.agent_id for agent in errand.roster.agents()}
+        known = {agent.slug.lower(): agent.agent_id for agent in errand.directory.agents()}
         if slug not in known:
             raise CallRefused(f"Unknown assignee slug: {slug}")
         fields["assigneeAgentId"] = known[slug]

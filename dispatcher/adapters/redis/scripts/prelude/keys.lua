@@ -38,6 +38,7 @@
 --   pass:{hash}            string  whose turn a session key belongs to; only when bare keys are
 --                                  accepted, for hours
 --   turns                  string  claims granted so far
+--   roster                 string  JSON: the crew as the leader heard of it last
 --   swept_at               string  when the last sweep was
 --   leader                 string  the runtime that leads, expiring with its lease
 --   term                   string  how often the lead has changed hands
