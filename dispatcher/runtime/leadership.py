@@ -30,8 +30,8 @@ class Lead(Protocol):
         """Take or keep the lead; return the term, or None when another process leads."""
         ...
 
-    def resign(self) -> None:
-        """Give the lead away, when it is ours."""
+    def resign(self) -> int:
+        """Give the lead away, when it is ours; return how many other runtimes live."""
         ...
 
 
@@ -85,11 +85,12 @@ class Leadership:
             _log.info("this runtime %s", text, extra={"action": "lead"})
         return _EVERY
 
-    def resign(self) -> None:
-        """Stop leading at a clean end."""
+    def resign(self) -> int:
+        """Stop leading at a clean end; return how many other runtimes live, none if nobody knows."""
         with self._lock:
             self._term = None
         try:
-            self._lead.resign()
+            return self._lead.resign()
         except StoreError as error:
             _log.info("the lead runs out by itself: %s", error, extra={"action": "lead"})
+            return 0

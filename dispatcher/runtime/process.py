@@ -8,10 +8,11 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from waitress.server import create_server
 
@@ -22,13 +23,14 @@ from dispatcher.domain.errors import StoreError, StoreUnusable
 from dispatcher.runtime.leadership import LEASE, Leadership
 from dispatcher.runtime.loops import AgentSync, Auditor, GatewayWatch, StoreKeeper, Sweeper
 from dispatcher.runtime.poller import Poller
+from dispatcher.runtime.status import StatusReports
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.settings import Settings
 from dispatcher.web.agents import BODY_LIMIT, AgentSide
 from dispatcher.web.app import build_app
 from dispatcher.web.limits import Budget
-from dispatcher.wiring import Parts, wire
+from dispatcher.wiring import Parts, milliseconds, wire
 
 _THREADS: Final = 24
 _WEB_THREADS: Final = 12
@@ -38,6 +40,32 @@ _STOP_WITHIN: Final = timedelta(seconds=10)
 _RETRY: Final = timedelta(seconds=2)
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Runtime:
+    """What runs, and is taken apart in the end."""
+
+    parts: Parts
+    leadership: Leadership
+    reports: StatusReports
+    supervisor: Supervisor
+    server: Any
+
+    def start(self) -> None:
+        threading.Thread(target=self.server.run, name="web", daemon=True).start()
+        with suppress(StoreError):
+            # Before the poller asks for it; with Redis away the loop finds out later.
+            self.leadership.round()
+        self.supervisor.start()
+
+    def stop(self) -> None:
+        """Stop looking for work first, and say that we are gone last."""
+        self.supervisor.stop(within=_STOP_WITHIN)
+        others = self.leadership.resign()
+        self.server.close()
+        self.reports.leave(others=others)
+        self.parts.close()
 
 
 def run(settings: Settings) -> int:
@@ -62,7 +90,25 @@ def run(settings: Settings) -> int:
     # First of all: a stop during the start must be a clean one as well.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    runtime = _assemble(settings, give_up)
+    runtime.start()
+    _log.info(
+        "runtime %s serves account %s on http://%s:%d",
+        runtime.parts.version,
+        settings.account_id,
+        settings.health_host,
+        settings.health_port,
+        extra={"action": "start"},
+    )
+    stopping.wait()
+    runtime.stop()
+    _log.info("stopped", extra={"action": "stop"})
+    if fatal:
+        raise fatal[0]
+    return 0
 
+
+def _assemble(settings: Settings, give_up: Callable[[StoreUnusable], None]) -> _Runtime:
     parts = wire(settings, threads=_THREADS)
     parts.registry.register(StoreCollector(parts.lookout.stats))
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -73,27 +119,51 @@ def run(settings: Settings) -> int:
     audit_loop = loop("audit", Auditor(parts, leadership).round)
     poller = Poller(parts, vitals, leadership, on_mismatch=audit_loop.wake.set)
     poll_loop = loop("poll", poller.round)
+    every = milliseconds(settings.health_check_interval)
+    reports = StatusReports(parts.backend, vitals, leadership, clock=parts.clock, every=every)
+    supervisor = vitals.supervisor = Supervisor((
+        loop("lead", leadership.round),
+        loop("store", StoreKeeper(parts).round),
+        poll_loop,
+        loop("sweep", Sweeper(parts, leadership, on_mismatch=audit_loop.wake.set).round),
+        audit_loop,
+        loop("status", reports.round),
+        loop("sync", AgentSync(parts, vitals, leadership).round),
+        loop("gateway", GatewayWatch(parts, vitals).round),
+    ))  # fmt: skip
 
     def wake() -> None:
         poller.pace.quicken()
         poll_loop.wake.set()
 
+    return _Runtime(
+        parts=parts,
+        leadership=leadership,
+        reports=reports,
+        supervisor=supervisor,
+        server=_make_server(parts, vitals, wake),
+    )
+
+
+def _make_server(parts: Parts, vitals: Vitals, wake: Callable[[], None]) -> Any:  # noqa: ANN401 - waitress has no public type
+    settings = parts.settings
+    agents = AgentSide(
+        read_pass=parts.passes.read,
+        actions=parts.actions,
+        directory=SharedDirectory(parts.roster, parts.actions, parts.clock),
+        tally=parts.tally,
+        clock=parts.clock,
+        budget=Budget(parts.clock),
+    )
     app = build_app(
         vitals,
         registry=parts.registry,
         wake=wake,
         console_token=settings.console_token,
-        agents=AgentSide(
-            read_pass=parts.passes.read,
-            actions=parts.actions,
-            directory=SharedDirectory(parts.roster, parts.actions, parts.clock),
-            tally=parts.tally,
-            clock=parts.clock,
-            budget=Budget(parts.clock),
-        ),
+        agents=agents,
         sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
     )
-    server = create_server(
+    return create_server(
         app,
         host=settings.health_host,
         port=settings.health_port,
@@ -102,38 +172,6 @@ def run(settings: Settings) -> int:
         channel_timeout=_SILENT_S,
         ident=None,
     )
-    web = threading.Thread(target=server.run, name="web", daemon=True)
-    supervisor = vitals.supervisor = Supervisor((
-        loop("lead", leadership.round),
-        loop("store", StoreKeeper(parts).round),
-        poll_loop,
-        loop("sweep", Sweeper(parts, leadership, on_mismatch=audit_loop.wake.set).round),
-        audit_loop,
-        loop("sync", AgentSync(parts, vitals, leadership).round),
-        loop("gateway", GatewayWatch(parts, vitals).round),
-    ))  # fmt: skip
-    web.start()
-    with suppress(StoreError):
-        # Before the poller asks for it; with Redis away the loop finds out later.
-        leadership.round()
-    supervisor.start()
-    _log.info(
-        "runtime %s serves account %s on http://%s:%d",
-        parts.version,
-        settings.account_id,
-        settings.health_host,
-        settings.health_port,
-        extra={"action": "start"},
-    )
-    stopping.wait()
-    supervisor.stop(within=_STOP_WITHIN)
-    leadership.resign()
-    server.close()
-    parts.close()
-    _log.info("stopped", extra={"action": "stop"})
-    if fatal:
-        raise fatal[0]
-    return 0
 
 
 def _loop(

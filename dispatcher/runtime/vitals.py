@@ -85,6 +85,22 @@ class Vitals:
         """Name the loops that make no progress; none is the sign of life."""
         return self.supervisor.stuck() if self.supervisor else ()
 
+    def is_well(self) -> bool:
+        """Say whether nothing keeps this runtime from being ready."""
+        return not self.problems()
+
+    def report(self) -> dict[str, Any]:
+        """Return what the backend shows of this runtime; all of it, for it is replaced as a whole."""
+        settings = self._parts.settings
+        return {
+            "dropletId": settings.droplet_id,
+            "ipAddress": settings.droplet_ip,
+            "region": settings.droplet_region,
+            "lastHealthCheck": _ms(self._parts.clock.now()),
+            "openclawVersion": self._openclaw_version(),
+            "runtimeServiceVersion": self._parts.version,
+        }
+
     def problems(self) -> tuple[str, ...]:
         """Say in sentences what keeps this runtime from being ready."""
         return self._problems(self._stats())

@@ -72,6 +72,13 @@ class Settings(BaseSettings):
         "info", "debug, info, warn or error."
     )
 
+    health_check_interval: int = _number(
+        30_000,
+        1_000,
+        45_000,
+        "How often Convex is told how we are; it gives us up after 90 s.",
+        "ms",
+    )
     agent_sync_interval: int = _number(
         60_000, 1_000, _MOST_MS, "How often the list of agents is read.", "ms"
     )

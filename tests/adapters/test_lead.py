@@ -39,6 +39,19 @@ def test_a_lead_that_is_given_away_is_taken_at_once_in_a_new_term(store) -> None
     assert second.take() == 2
 
 
+def test_whoever_leaves_learns_how_many_others_live(store: RedisMailboxes) -> None:
+    """Only the last one tells the backend that nobody is here."""
+    first = RedisLead(store.steps, holder="a", lease=LONG)
+    second = RedisLead(store.steps, holder="b", lease=LONG)
+    RedisLead(store.steps, holder="dead", lease=SHORT).take()
+    first.take()
+    second.take()
+
+    assert until(lambda: first.resign() == 1)
+    assert first.resign() == 1
+    assert second.resign() == 0
+
+
 def test_a_lead_that_runs_out_goes_to_the_standby(store: RedisMailboxes) -> None:
     RedisLead(store.steps, holder="a", lease=SHORT).take()
     standby = RedisLead(store.steps, holder="b", lease=LONG)

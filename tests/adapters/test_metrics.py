@@ -177,7 +177,7 @@ def test_without_redis_only_its_absence_is_shown(away: RedisMailboxes) -> None:
 
     [sample] = found["mission_control_store_up"].samples
     assert sample.value == 0
-    assert not (COUNTS - {"mission_control_unaccounted"}) & set(found)
+    assert not (COUNTS - {"mission_control_agents", "mission_control_unaccounted"}) & set(found)
     assert "mission_control_oldest_wait_seconds" not in found
     assert found["mission_control_polls"].samples[0].value == 1
 

@@ -20,8 +20,9 @@ class FakeLead:
             raise term
         return term
 
-    def resign(self) -> None:
+    def resign(self) -> int:
         self.resigned += 1
+        return 1
 
 
 def test_nobody_leads_before_the_store_was_asked() -> None:

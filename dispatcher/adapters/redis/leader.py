@@ -21,10 +21,10 @@ class RedisLead:
         """
         return int(self._steps.run("lead", self._holder, self._lease_ms)) or None
 
-    def resign(self) -> None:
-        """Give the lead away, when it is ours.
+    def resign(self) -> int:
+        """Give the lead away, when it is ours; return how many other runtimes live.
 
         Raises:
             StoreUnavailable: It runs out by itself then.
         """
-        self._steps.run("resign", self._holder)
+        return int(self._steps.run("resign", self._holder))

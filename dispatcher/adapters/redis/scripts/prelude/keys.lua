@@ -41,6 +41,7 @@
 --   roster                 string  JSON: the crew as the leader heard of it last
 --   swept_at               string  when the last sweep was
 --   leader                 string  the runtime that leads, expiring with its lease
+--   runtimes               zset    runtimes by when they do not count as alive any more
 --   term                   string  how often the lead has changed hands
 local P = KEYS[1]
 local CLASSES = 4

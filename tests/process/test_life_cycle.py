@@ -1,0 +1,93 @@
+"""The backend always knows how we are, and the crew may change while we run."""
+
+import time
+
+import httpx
+import pytest
+
+from dispatcher.lab.stack import Stack
+from tests.process.facts import replies
+from tests.process.test_leader import is_ready
+from tests.waiting import until
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
+
+
+def account(stack: Stack) -> dict:
+    (row,) = stack.human("rows", table="accounts")
+    return row
+
+
+def status(stack: Stack) -> str:
+    return str(account(stack).get("runtimeStatus"))
+
+
+def synced(stack: Stack) -> dict:
+    return stack.health()["agentSync"]
+
+
+def test_items_168_and_171_we_are_online_from_the_start_and_offline_after_a_clean_end(
+    start_stack,
+) -> None:
+    stack = start_stack(HEALTH_CHECK_INTERVAL="1000")
+    until(lambda: status(stack), lambda found: found == "online", seconds=15)
+    config = account(stack)["runtimeConfig"]
+    assert set(config) == {
+        "dropletId", "ipAddress", "region", "lastHealthCheck", "openclawVersion",
+        "runtimeServiceVersion",
+    }  # fmt: skip
+    assert abs(config["lastHealthCheck"] / 1000 - time.time()) < 10
+
+    stack.runtime.stop(within_s=15)
+
+    assert status(stack) == "offline"
+    assert stack.runtime.exit_code == 0
+    assert account(stack)["runtimeConfig"]["dropletId"] == config["dropletId"]
+
+
+def test_the_first_of_two_runtimes_to_stop_says_nothing_and_the_last_one_does(start_stack) -> None:
+    stack = start_stack()
+    standby = stack.add_runtime()
+    until(lambda: is_ready(stack.standby_urls[0]), seconds=20)
+    until(lambda: status(stack), lambda found: found == "online", seconds=15)
+
+    stack.runtime.stop(within_s=15)
+    assert status(stack) != "offline"
+    until(lambda: status(stack), lambda found: found == "online", seconds=15)
+    standby.stop(within_s=15)
+
+    assert status(stack) == "offline"
+
+
+def test_a_gateway_that_goes_away_makes_us_degraded_and_well_again(start_stack) -> None:
+    stack = start_stack()
+    until(lambda: status(stack), lambda found: found == "online", seconds=15)
+
+    away = f"{stack.sandbox['gateway']}/sandbox/away"
+    httpx.post(away, json={"seconds": 22}).raise_for_status()
+
+    until(lambda: status(stack), lambda found: found == "degraded", seconds=30)
+    until(lambda: status(stack), lambda found: found == "online", seconds=40)
+
+
+def test_item_153_an_agent_that_is_new_answers_without_a_restart_and_one_that_left_stops(
+    start_stack,
+) -> None:
+    stack = start_stack(AGENT_SYNC_INTERVAL="1000")
+    stack.human("set_orchestrator", agent=None)
+    until(lambda: synced(stack)["agents"], seconds=10)
+    before = synced(stack)["agents"]
+
+    scout = stack.human("create_agent", name="Scout", slug="scout", role="Member")
+    stack.human("post_message", task=stack.sandbox["taskId"], content="@scout hello")
+    stack.sandbox["agents"]["scout"] = scout
+    until(lambda: replies(stack, "scout"), seconds=15)
+    until(lambda: synced(stack)["agents"], lambda found: found == before + 1, seconds=5)
+
+    stack.human("delete_agent", agent=scout)
+    until(lambda: synced(stack)["agents"], lambda found: found == before, seconds=5)
+    stack.human("post_message", task=stack.sandbox["taskId"], content="@scout are you there?")
+    stack.human("post_message", task=stack.sandbox["taskId"], content="@engineer and you?")
+    until(lambda: len(replies(stack)) == 1, seconds=15)
+    assert len(replies(stack, "scout")) == 1
+    assert synced(stack)["lastError"] is None
