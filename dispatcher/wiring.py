@@ -25,6 +25,7 @@ from dispatcher.adapters.redis.controls import RedisControls
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.adapters.redis.passes import RedisPasses
 from dispatcher.adapters.redis.records import RedisRecords
+from dispatcher.adapters.redis.restarts import RedisRestarts
 from dispatcher.adapters.redis.roster import RedisRoster
 from dispatcher.adapters.turn_passes import TurnPasses
 from dispatcher.adapters.turn_tokens import TurnTokens, signing_key
@@ -79,6 +80,7 @@ class Parts:
     gateway: OpenClawGateway
     passes: TurnPasses
     roster: RedisRoster
+    restarts: RedisRestarts
     bounds: Bounds
     closing: ExitStack
 
@@ -153,6 +155,7 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         actions=ConvexActions(backend),
         gateway=gateway,
         roster=RedisRoster(client, mailboxes.steps),
+        restarts=RedisRestarts(client, mailboxes.steps.prefix),
         passes=_make_passes(settings, client, mailboxes.steps.prefix, clock),
         bounds=bounds,
         closing=closing,

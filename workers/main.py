@@ -1,7 +1,10 @@
 """Boots one worker process; named on Dramatiq's command line as ``workers.main:boot``."""
 
 import logging
+import os
+import signal
 import sys
+import threading
 from datetime import timedelta
 
 import dramatiq
@@ -11,8 +14,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from dispatcher.adapters.logs import set_up_logs
 from dispatcher.adapters.redis.connection import check_server
 from dispatcher.domain.errors import StoreUnavailable
+from dispatcher.runtime.restarts import WATCH, RestartWatch
 from dispatcher.settings import Settings, load_settings
-from dispatcher.wiring import CEILING_MARGIN, claim_ceiling, milliseconds, wire
+from dispatcher.wiring import CEILING_MARGIN, Parts, claim_ceiling, milliseconds, wire
 from workers.actors import declare_actors
 from workers.desk import make_desk, make_renewer
 from workers.lifecycle import Lifecycle
@@ -49,7 +53,20 @@ def boot() -> None:
     )
     dramatiq.set_broker(parts.broker)
     renewer.start()
+    _watch_restarts(parts)
     _expose(parts.registry, settings)
+
+
+def _watch_restarts(parts: Parts) -> None:
+    """End in good order when all processes are called to: by a signal to Dramatiq, our parent."""
+    watch = RestartWatch(parts.restarts, lambda: os.kill(os.getppid(), signal.SIGTERM))
+
+    def look_for_ever() -> None:
+        while True:
+            watch.look()
+            parts.clock.sleep(WATCH)
+
+    threading.Thread(target=look_for_ever, name="restart-watch", daemon=True).start()
 
 
 def _expose(registry: CollectorRegistry, settings: Settings) -> None:

@@ -16,7 +16,7 @@ from dispatcher.adapters.http import (
     Watchdog,
     send,
 )
-from dispatcher.adapters.wire import read_member, read_page
+from dispatcher.adapters.wire import read_member, read_page, read_upgrade
 from dispatcher.adapters.wire_context import read_context, read_members
 from dispatcher.domain import errors
 from dispatcher.domain.ids import AccountId, AgentId, MessageId, NotificationId, TaskId
@@ -24,6 +24,7 @@ from dispatcher.domain.notification import Context, Page
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.roster import Member
 from dispatcher.domain.text import cut_units, without_lone_surrogates
+from dispatcher.domain.upgrade import Upgrade, Versions
 from dispatcher.ports import Clock
 
 READ_LIMIT: Final = timedelta(seconds=30)
@@ -157,18 +158,25 @@ class ConvexBackend:
         self.call("updateRuntimeStatus", status=status, **extra)
 
     def take_restart_request(self) -> bool:
-        """Ask whether a restart was requested; the same call clears the request."""
+        """See ``Wishes.take_restart_request``."""
         value = self.call("checkAndClearRestartRequested")
         return isinstance(value, dict) and value.get("restartRequested") is True
 
-    def pending_upgrade(self) -> dict[str, Any] | None:
-        """Return the requested upgrade as the backend has it, or None; reading clears nothing."""
-        value = self.call("getPendingUpgrade")
-        return value if isinstance(value, dict) else None
+    def pending_upgrade(self) -> Upgrade | None:
+        """See ``Wishes.pending_upgrade``."""
+        return read_upgrade(self.call("getPendingUpgrade"))
 
-    def record_upgrade(self, result: dict[str, Any]) -> None:
-        """Record how an upgrade ended. Each call appends to the history: do not repeat it."""
-        self.call("recordUpgradeResult", **result)
+    def upgrade_failed(self, *, running: Versions, target: Versions, error: str) -> None:
+        """See ``Wishes.upgrade_failed``."""
+        self.call(
+            "recordUpgradeResult",
+            status="failed",
+            fromOpenclawVersion=running.openclaw,
+            toOpenclawVersion=target.openclaw,
+            fromRuntimeVersion=running.runtime,
+            toRuntimeVersion=target.runtime,
+            error=error,
+        )
 
     def call(self, action: str, **arguments: Any) -> Any:  # noqa: ANN401 - JSON
         """Call a service action once and return its value.

@@ -15,6 +15,7 @@ from dispatcher.domain.notification import (
     Notification,
     Page,
 )
+from dispatcher.domain.upgrade import Upgrade, Versions
 
 
 def as_text(value: object) -> object:
@@ -76,6 +77,34 @@ class WireNotification(Wire):
             creation_time_ms=self.creation_time or self.created_at,
             is_delivered=self.delivered_at is not None,
         )
+
+
+class _WireUpgrade(Wire):
+    openclaw: Text = Field(alias="targetOpenclawVersion", default="")
+    runtime: Text = Field(alias="targetRuntimeVersion", default="")
+    initiated_at: Millis = Field(alias="initiatedAt", default=0)
+    strategy: Text = ""
+
+    def read(self) -> Upgrade:
+        return Upgrade(
+            target=Versions(openclaw=self.openclaw, runtime=self.runtime),
+            initiated_ms=int(self.initiated_at),
+            strategy=self.strategy,
+        )
+
+
+def read_upgrade(value: object) -> Upgrade | None:
+    """Read a requested upgrade; None when there is none.
+
+    Raises:
+        BackendGarbled: It is not of the agreed form.
+    """
+    if value is None:
+        return None
+    try:
+        return _WireUpgrade.model_validate(value).read()
+    except ValidationError as error:
+        raise BackendGarbled(f"the requested upgrade is malformed: {describe(error)}") from error
 
 
 def read_page(value: object) -> Page:

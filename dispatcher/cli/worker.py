@@ -69,6 +69,9 @@ def _keep_running(settings: Settings) -> int:
     while not stopping.is_set():
         for number in range(settings.worker_processes):
             found = children.get(number)
+            if found is not None and found.poll() == 0:
+                # It was called to end, as all are: our own supervisor starts the new version.
+                stop()
             if (found is None or found.poll() is not None) and not stopping.is_set():
                 children[number] = _start(settings, number)
         stopping.wait(_START_AGAIN_S)

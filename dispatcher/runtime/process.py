@@ -23,6 +23,7 @@ from dispatcher.domain.errors import StoreError, StoreUnusable
 from dispatcher.runtime.leadership import LEASE, Leadership
 from dispatcher.runtime.loops import AgentSync, Auditor, GatewayWatch, StoreKeeper, Sweeper
 from dispatcher.runtime.poller import Poller
+from dispatcher.runtime.restarts import RestartRequests, RestartWatch
 from dispatcher.runtime.status import StatusReports
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
 from dispatcher.runtime.vitals import Vitals
@@ -90,7 +91,7 @@ def run(settings: Settings) -> int:
     # First of all: a stop during the start must be a clean one as well.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    runtime = _assemble(settings, give_up)
+    runtime = _assemble(settings, give_up, end=stopping.set)
     runtime.start()
     _log.info(
         "runtime %s serves account %s on http://%s:%d",
@@ -108,7 +109,9 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def _assemble(settings: Settings, give_up: Callable[[StoreUnusable], None]) -> _Runtime:
+def _assemble(
+    settings: Settings, give_up: Callable[[StoreUnusable], None], *, end: Callable[[], None]
+) -> _Runtime:
     parts = wire(settings, threads=_THREADS)
     parts.registry.register(StoreCollector(parts.lookout.stats))
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -121,6 +124,14 @@ def _assemble(settings: Settings, give_up: Callable[[StoreUnusable], None]) -> _
     poll_loop = loop("poll", poller.round)
     every = milliseconds(settings.health_check_interval)
     reports = StatusReports(parts.backend, vitals, leadership, clock=parts.clock, every=every)
+    requests = RestartRequests(
+        parts.backend,
+        parts.restarts,
+        running=vitals.versions,
+        every=every,
+        mode=settings.upgrade_mode,
+        may_ask=lambda: leadership.term() is not None and not vitals.are_credentials_rejected(),
+    )
     supervisor = vitals.supervisor = Supervisor((
         loop("lead", leadership.round),
         loop("store", StoreKeeper(parts).round),
@@ -128,6 +139,8 @@ def _assemble(settings: Settings, give_up: Callable[[StoreUnusable], None]) -> _
         loop("sweep", Sweeper(parts, leadership, on_mismatch=audit_loop.wake.set).round),
         audit_loop,
         loop("status", reports.round),
+        loop("requests", requests.round),
+        loop("restart", RestartWatch(parts.restarts, end).round),
         loop("sync", AgentSync(parts, vitals, leadership).round),
         loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip

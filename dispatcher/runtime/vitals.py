@@ -8,6 +8,7 @@ from typing import Any
 from dispatcher.adapters.gateway import GatewayState
 from dispatcher.domain.errors import StoreError
 from dispatcher.domain.redact import short_error
+from dispatcher.domain.upgrade import Versions
 from dispatcher.domain.world import CircuitState, World
 from dispatcher.flows.sync import Synced
 from dispatcher.ports import Stats
@@ -153,6 +154,10 @@ class Vitals:
         return rests + [
             f"An operator paused {what} at {since:%H:%M:%S} UTC." for what, since in world.paused
         ]
+
+    def versions(self) -> Versions:
+        """Return what runs here, as far as it is known."""
+        return Versions(openclaw=self._openclaw_version(), runtime=self._parts.version)
 
     def version(self) -> dict[str, str]:
         """Return the answer of ``/version``."""

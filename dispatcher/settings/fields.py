@@ -132,6 +132,10 @@ class Settings(BaseSettings):
         "time-out and 30 s unless set.", "ms",
     )  # fmt: skip
 
+    upgrade_mode: str = _text(
+        "exit", "exit ends all processes when Convex asks for a restart or an immediate upgrade; "
+        "anything else leaves such requests alone.",
+    )  # fmt: skip
     openclaw_workspace_root: str = _text("/root/clawd/agents", "Folder of the agents' workspaces.")
     runtime_version: str = _text("", "Version to report; the package's own unless set.")
     openclaw_version: str = _text("unknown", "Version of OpenClaw to report.")

@@ -3,6 +3,7 @@
 import pytest
 
 from dispatcher.domain.notification import Flags, Kind
+from dispatcher.domain.upgrade import Versions
 from tests.adapters.convex_office import NOWHERE, Office
 
 # The calls of the port
@@ -176,16 +177,12 @@ def test_an_upgrade_is_pending_until_it_is_recorded(office: Office) -> None:
     office.world.request_upgrade(office.account, "2026.9.6", "0.2.0")
 
     pending = [office.convex.pending_upgrade() for _ in range(2)]
-    office.convex.record_upgrade(
-        {
-            "status": "success",
-            "fromOpenclawVersion": "2026.7.1",
-            "toOpenclawVersion": "2026.9.6",
-            "fromRuntimeVersion": "0.1.0",
-            "toRuntimeVersion": "0.2.0",
-            "duration": 12_000,
-        }
-    )
+    target = Versions(openclaw="2026.9.6", runtime="0.2.0")
+    running = Versions(openclaw="2026.7.1", runtime="0.1.0")
+    office.convex.upgrade_failed(running=running, target=target, error="Nothing changed.")
 
-    assert [one and one["targetRuntimeVersion"] for one in pending] == ["0.2.0", "0.2.0"]
+    assert [one and one.target for one in pending] == [target, target]
+    (row,) = office.rows("runtimes")
+    assert row["upgradeHistory"][-1]["status"] == "failed"
+    assert row["upgradeHistory"][-1]["error"] == "Nothing changed."
     assert office.convex.pending_upgrade() is None

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.adapters.convex import CUT_NOTE, MESSAGE_UNITS
 from dispatcher.domain import errors
 from dispatcher.domain.text import utf16_units
+from dispatcher.domain.upgrade import Versions
 from tests.adapters.convex_office import (
     ACCOUNT,
     NOWHERE,
@@ -61,7 +62,8 @@ def test_no_call_ever_sends_an_authorization_header(
     convex.report_status("online", {"dropletId": "", "ipAddress": ""})
     convex.take_restart_request()
     convex.pending_upgrade()
-    convex.record_upgrade({"status": "success"})
+    versions = Versions(openclaw="1", runtime="2")
+    convex.upgrade_failed(running=versions, target=versions, error="x")
 
     assert len(server.requests) == 10
     assert not any("authorization" in request.headers for request in server.requests)

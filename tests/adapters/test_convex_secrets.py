@@ -15,16 +15,8 @@ def test_an_error_text_never_contains_the_token(office: Office, adapt: Adapt, se
     """The extra-field error of a development deployment prints the whole argument object."""
     token = office.world.rotate_token(office.account, secret=secret)
     convex = adapt(office.backend.url, office.account, token)
-    result = {
-        "status": "success",
-        "fromOpenclawVersion": "1",
-        "toOpenclawVersion": "2",
-        "fromRuntimeVersion": "1",
-        "toRuntimeVersion": "2",
-    }
-
     with pytest.raises(errors.BackendRefused) as raised:
-        convex.record_upgrade(result | {"extra": 1})
+        convex.call("getOrchestratorAgentId", extra=1)
 
     assert "extra field" in str(raised.value)
     assert token not in str(raised.value)

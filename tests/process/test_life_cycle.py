@@ -91,3 +91,44 @@ def test_item_153_an_agent_that_is_new_answers_without_a_restart_and_one_that_le
     until(lambda: len(replies(stack)) == 1, seconds=15)
     assert len(replies(stack, "scout")) == 1
     assert synced(stack)["lastError"] is None
+
+
+def test_item_169_a_restart_request_ends_all_processes_in_good_order(start_stack) -> None:
+    stack = start_stack(workers=2, HEALTH_CHECK_INTERVAL="1000", delay=2.0)
+    standby = stack.add_runtime()
+    until(lambda: is_ready(stack.standby_urls[0]), seconds=20)
+    stack.human("post_message", task=stack.sandbox["taskId"], content="@engineer one last thing")
+    until(stack.asks, seconds=10)
+
+    stack.human("request_restart")
+
+    everybody = (stack.runtime, standby, *stack.workers)
+    until(
+        lambda: [child.exit_code for child in everybody],
+        lambda found: None not in found,
+        seconds=30,
+    )
+    assert [child.exit_code for child in everybody] == [0] * 4
+    # The turn that was running has finished, and nobody was asked twice.
+    assert len(replies(stack)) == 1
+    assert [ask["outcome"] for ask in stack.asks()] == ["answered"]
+    assert "restart was requested" in stack.workers[0].log.read_text()
+
+
+def test_item_170_an_upgrade_is_tried_once_and_then_recorded_as_failed(start_stack) -> None:
+    stack = start_stack(HEALTH_CHECK_INTERVAL="1000")
+    until(lambda: status(stack), lambda found: found == "online", seconds=15)
+    stack.human("request_upgrade", openclaw_version="9.9.9", runtime_version="9.9.9")
+    until(lambda: stack.runtime.exit_code, lambda code: code == 0, seconds=20)
+
+    stack.runtime.start()
+    until(lambda: is_ready(stack.url), seconds=20)
+
+    def history() -> list[dict]:
+        (row,) = stack.human("rows", table="runtimes")
+        return row.get("upgradeHistory", [])
+
+    (entry,) = until(history, seconds=15)
+    assert entry["status"] == "failed"
+    assert "still run runtime" in entry["error"]
+    assert stack.runtime.exit_code is None

@@ -38,6 +38,8 @@
 --   pass:{hash}            string  whose turn a session key belongs to; only when bare keys are
 --                                  accepted, for hours
 --   turns                  string  claims granted so far
+--   restart                string  the last call to all processes to end and be started again
+--   upgrade_tried          string  initiatedAt of the upgrade for which they ended last
 --   roster                 string  JSON: the crew as the leader heard of it last
 --   swept_at               string  when the last sweep was
 --   leader                 string  the runtime that leads, expiring with its lease
