@@ -18,6 +18,9 @@ def run() -> int:
 
     It stops cleanly on SIGTERM and SIGINT. A Redis, Convex or gateway that is away is no reason to
     end: it says so at /health and goes on when they are back.
+
+    Exit codes: 0 after a clean stop or a restart request, 69 when Redis cannot be used or the port
+    is taken, 70 when a loop of its own hangs, 78 when the settings cannot be used.
     """
     from dispatcher.runtime.process import run as run_process
 

@@ -37,6 +37,8 @@ _THREADS: Final = 24
 _WEB_THREADS: Final = 12
 _SILENT_S: Final = 30
 """A connection that neither sends nor takes anything for so long is closed."""
+HANGS: Final = 70
+"""The exit code of a process whose loops hang (``EX_SOFTWARE``)."""
 _STOP_WITHIN: Final = timedelta(seconds=10)
 _RETRY: Final = timedelta(seconds=2)
 
@@ -58,7 +60,7 @@ class _Runtime:
         with suppress(StoreError):
             # Before the poller asks for it; with Redis away the loop finds out later.
             self.leadership.round()
-        self.supervisor.start()
+        self.supervisor.start(on_hopeless=_give_up_hanging)
 
     def stop(self) -> None:
         """Stop looking for work first, and say that we are gone last."""
@@ -107,6 +109,17 @@ def run(settings: Settings) -> int:
     if fatal:
         raise fatal[0]
     return 0
+
+
+def _give_up_hanging(loops: tuple[str, ...]) -> None:
+    """End at once: what hangs cannot be stopped in good order, and nothing is lost by it."""
+    _log.critical(
+        "%s make no progress; the process ends, to be started again",
+        ", ".join(loops),
+        extra={"action": "stop"},
+    )
+    logging.shutdown()
+    os._exit(HANGS)
 
 
 def _assemble(

@@ -10,7 +10,12 @@ from dispatcher.domain.redact import short_error
 from dispatcher.ports import Clock
 
 _STUCK = timedelta(minutes=2)
+_HOPELESS = timedelta(minutes=5)
+"""A loop that makes no progress for so long will not: the process ends, to be started again."""
 _AFTER_A_DEFECT = timedelta(seconds=5)
+_LONGEST = timedelta(minutes=1)
+_TELLS_FROM = 3
+_WATCH_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +29,8 @@ class Loop:
     Attributes:
         name: A word for logs and metrics.
         wake: Set it, and the next round comes at once.
+        failures: Rounds that failed in a row; those that failed by a defect come slower and slower.
+        last_error: What the last of them said.
     """
 
     def __init__(
@@ -44,10 +51,19 @@ class Loop:
         self._on_failure = on_failure
         self._on_fatal = on_fatal
         self._due = clock.monotonic()
+        self._defects = 0
+        self.failures = 0
+        self.last_error = ""
 
-    def is_making_progress(self) -> bool:
+    def is_making_progress(self, within: timedelta = _STUCK) -> bool:
         """Say whether the next round is not overdue by minutes."""
-        return self._clock.monotonic() < self._due + _STUCK.total_seconds()
+        return self._clock.monotonic() < self._due + within.total_seconds()
+
+    def trouble(self) -> str | None:
+        """Say what is wrong when the last rounds have all failed, or None."""
+        if self.failures < _TELLS_FROM:
+            return None
+        return f"The loop {self.name} has failed {self.failures} times in a row: {self.last_error}"
 
     def run(self, stopping: threading.Event) -> None:
         """Run rounds until told to stop."""
@@ -60,7 +76,7 @@ class Loop:
 
     def _one_round(self) -> timedelta:
         try:
-            return self._round()
+            delay = self._round()
         except StoreUnusable as error:
             self._on_fatal(error)
             return self._retry_after
@@ -72,12 +88,26 @@ class Loop:
                 short_error(str(error)),
                 extra={"action": self.name},
             )
-            self._on_failure(self.name)
+            self._note(error)
             return self._retry_after
-        except Exception:  # noqa: BLE001 - a defect in one round must not end the loop
-            _log.exception("%s failed by a defect", self.name, extra={"action": self.name})
-            self._on_failure(self.name)
-            return _AFTER_A_DEFECT
+        except Exception as error:  # noqa: BLE001 - a defect in one round must not end the loop
+            self._defects += 1
+            delay = min(_LONGEST, _AFTER_A_DEFECT * (1 << min(self._defects - 1, 10)))
+            _log.exception(
+                "%s failed by a defect and is tried again in %.0f s",
+                self.name,
+                delay.total_seconds(),
+                extra={"action": self.name},
+            )
+            self._note(error)
+            return delay
+        self.failures = self._defects = 0
+        return delay
+
+    def _note(self, error: Exception) -> None:
+        self.failures += 1
+        self.last_error = short_error(str(error) or type(error).__name__)
+        self._on_failure(self.name)
 
 
 class Supervisor:
@@ -91,10 +121,19 @@ class Supervisor:
             for loop in loops
         ]
 
-    def start(self) -> None:
-        """Start every loop."""
+    def start(self, *, on_hopeless: Callable[[tuple[str, ...]], None]) -> None:
+        """Start every loop, and watch them: ``on_hopeless`` is called with those that hang."""
         for thread in self._threads:
             thread.start()
+        watch = threading.Thread(target=self._watch, args=(on_hopeless,), name="watch", daemon=True)
+        watch.start()
+
+    def _watch(self, on_hopeless: Callable[[tuple[str, ...]], None]) -> None:
+        while not self._stopping.wait(_WATCH_S):
+            found = self.hopeless()
+            if found:
+                on_hopeless(found)
+                return
 
     def stop(self, *, within: timedelta) -> None:
         """Let every round end, but wait no longer than ``within`` for all of them."""
@@ -104,6 +143,14 @@ class Supervisor:
         share = within.total_seconds() / max(1, len(self._threads))
         for thread in self._threads:
             thread.join(share)
+
+    def hopeless(self) -> tuple[str, ...]:
+        """Name the loops that have made no progress for so long that they will not."""
+        return tuple(loop.name for loop in self.loops if not loop.is_making_progress(_HOPELESS))
+
+    def troubles(self) -> tuple[str, ...]:
+        """Say which loops fail again and again, a sentence each."""
+        return tuple(filter(None, (loop.trouble() for loop in self.loops)))
 
     def stuck(self) -> tuple[str, ...]:
         """Name the loops that make no progress."""

@@ -109,6 +109,7 @@ class Vitals:
     def _problems(self, stats: Stats | None) -> tuple[str, ...]:
         found = [f"The loop {name} makes no progress." for name in self.stuck()]
         found += self._store_problems(stats)
+        found += self.supervisor.troubles() if self.supervisor else ()
         with self._lock:
             if self._credentials is not None:
                 found.append(f"Convex rejects the credentials: {self._credentials}")
