@@ -18,9 +18,11 @@ from dispatcher.adapters.http import (
 )
 from dispatcher.adapters.wire import read_member, read_page, read_upgrade
 from dispatcher.adapters.wire_context import read_context, read_members
+from dispatcher.adapters.wire_profiles import read_profiles
 from dispatcher.domain import errors
 from dispatcher.domain.ids import AccountId, AgentId, MessageId, NotificationId, TaskId
 from dispatcher.domain.notification import Context, Page
+from dispatcher.domain.profile import Profile
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.roster import Member
 from dispatcher.domain.text import cut_units, without_lone_surrogates
@@ -146,6 +148,10 @@ class ConvexBackend:
     def members(self) -> tuple[Member, ...]:
         """See ``Crew.members``."""
         return read_members(self.call("listAgents"))
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """See ``Profiles.profiles``."""
+        return read_profiles(self.call("listAgentsForRuntime"))
 
     def report_status(self, status: str, config: dict[str, Any] | None = None) -> None:
         """Report how the runtime is; without a config the last one is kept.

@@ -16,7 +16,7 @@ from dispatcher.domain.policy import is_one_of_several_assignees
 from dispatcher.domain.reply import SILENCE_WORD
 from dispatcher.domain.rights import Rights, rights_of
 from dispatcher.domain.text import utf16_units
-from dispatcher.domain.tools import Tool
+from dispatcher.domain.tools import Tool, body_form
 
 TITLE_LIMIT: Final = 500
 BODY_LIMIT: Final = 15_000
@@ -135,15 +135,7 @@ def _capability(tool: Tool, reach: Reach) -> str:
     """Name a tool, or its endpoint with the fields of its body."""
     if reach.token is None:
         return tool.label
-    fields = ", ".join(_field(name, tool) for name in tool.properties)
-    return f"{tool.does}: `POST /agent/{tool.path}` with `{{{fields}}}`"
-
-
-def _field(name: str, tool: Tool) -> str:
-    schema = tool.properties[name]
-    meaning = "|".join(schema["enum"]) if "enum" in schema else schema["type"]
-    meaning = "[string]" if meaning == "array" else meaning
-    return f'"{name}"{"" if name in tool.required else "?"}: {meaning}'
+    return f"{tool.does}: `POST /agent/{tool.path}` with `{body_form(tool)}`"
 
 
 def _can(rights: Rights) -> Mapping[str, bool]:

@@ -126,6 +126,18 @@ def check_arguments(found: object, tool: Tool) -> dict[str, Any]:
     return given
 
 
+def body_form(tool: Tool) -> str:
+    """Show the fields of a call over HTTP; a ``?`` marks what may be left out."""
+    return f"{{{', '.join(_field_form(name, tool) for name in tool.properties)}}}"
+
+
+def _field_form(name: str, tool: Tool) -> str:
+    schema = tool.properties[name]
+    meaning = "|".join(schema["enum"]) if "enum" in schema else schema["type"]
+    meaning = "[string]" if meaning == "array" else meaning
+    return f'"{name}"{"" if name in tool.required else "?"}: {meaning}'
+
+
 def result_of(call: ToolCall, content: Mapping[str, Any]) -> ToolResult:
     """Write a result as JSON text that names its tool and stays within the limit."""
     text = _json({"tool": call.name} | dict(content))

@@ -7,6 +7,7 @@ from dispatcher.ports.clock import Clock
 from dispatcher.ports.crew import Crew, Directory, RosterStore
 from dispatcher.ports.gateway import Ask, Gateway
 from dispatcher.ports.mailboxes import Done, Mailboxes, Put, Stats, Swept
+from dispatcher.ports.profiles import Files, Profiles
 from dispatcher.ports.restarts import Restarts, Wishes
 from dispatcher.ports.signals import Bell, Tally
 from dispatcher.ports.work import Hold, Holds, Isolation, Quarantine
@@ -24,12 +25,14 @@ __all__ = [
     "Directory",
     "Done",
     "Facts",
+    "Files",
     "Gateway",
     "Hold",
     "Holding",
     "Holds",
     "Isolation",
     "Mailboxes",
+    "Profiles",
     "Put",
     "Quarantine",
     "Records",

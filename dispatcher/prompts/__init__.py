@@ -5,6 +5,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from dispatcher.domain.catalogue import EVERY_TOOL
+from dispatcher.domain.tools import body_form
+
 
 def render(template: str, /, **facts: Any) -> str:  # noqa: ANN401 - each template names its own facts
     """Fill one of the templates of this package.
@@ -25,3 +28,22 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+@cache
+def manuals() -> dict[str, str]:
+    """Return the manuals that are the same for all agents, by file name."""
+    tools = [
+        {
+            "name": tool.name,
+            "path": tool.path,
+            "description": tool.description,
+            "is_for_lead": tool.is_for_lead,
+            "body": body_form(tool),
+        }
+        for tool in EVERY_TOOL.values()
+    ]
+    return {
+        f"{name}.md": render(f"manuals/{name}", tools=tools) + "\n"
+        for name in ("AGENTS", "HEARTBEAT")
+    }

@@ -134,7 +134,6 @@ class GatewayWatch:
         """Look when it is time to; while the circuit is open, tell the store what was found."""
         now, mailboxes = self._parts.clock.monotonic(), self._parts.mailboxes
         world = mailboxes.world()
-        self._vitals.world_seen(world)
         circuit = world.circuit
         is_due = circuit and circuit.state is CircuitState.OPEN and world.at >= circuit.probe_at
         is_probe = bool(is_due) and mailboxes.begin_probe()

@@ -23,6 +23,7 @@ from dispatcher.domain.errors import StoreError, StoreUnusable
 from dispatcher.runtime.leadership import LEASE, Leadership
 from dispatcher.runtime.loops import AgentSync, Auditor, GatewayWatch, StoreKeeper, Sweeper
 from dispatcher.runtime.poller import Poller
+from dispatcher.runtime.profiles import ProfileSync
 from dispatcher.runtime.restarts import RestartRequests, RestartWatch
 from dispatcher.runtime.status import StatusReports
 from dispatcher.runtime.supervisor import Loop, Round, Supervisor
@@ -155,6 +156,7 @@ def _assemble(
         loop("requests", requests.round),
         loop("restart", RestartWatch(parts.restarts, end).round),
         loop("sync", AgentSync(parts, vitals, leadership).round),
+        loop("profiles", ProfileSync(parts, vitals, leadership).round),
         loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip
 

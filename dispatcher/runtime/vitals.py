@@ -16,6 +16,7 @@ from dispatcher.runtime.leadership import Leadership
 from dispatcher.runtime.supervisor import Supervisor
 from dispatcher.wiring import Parts
 
+_TOLD = 5
 _RSS_UNIT = 1024
 """Linux counts the resident set in KiB."""
 
@@ -33,15 +34,10 @@ class Vitals:
         self._last_error: tuple[datetime, str] | None = None
         self._credentials: str | None = None
         self._gateway = GatewayState(is_ready=False, version=None, problem="Not looked at yet.")
-        self._world: World | None = None
         self._synced: tuple[datetime, Synced] | None = None
         self._sync_error: str | None = None
+        self._profile_problems: tuple[str, ...] = ()
         self.supervisor: Supervisor | None = None
-
-    def world_seen(self, world: World) -> None:
-        """Note what keeps deliveries waiting outside."""
-        with self._lock:
-            self._world = world
 
     def are_credentials_rejected(self) -> bool:
         """Say whether the backend did not accept us when it was last asked."""
@@ -77,6 +73,11 @@ class Vitals:
             self._synced = (self._parts.clock.now(), synced)
             self._sync_error = None
 
+    def profiles_synced(self, problems: tuple[str, ...]) -> None:
+        """Note what could not be written of the agents' profiles."""
+        with self._lock:
+            self._profile_problems = problems
+
     def sync_failed(self, error: Exception) -> None:
         """Note that the crew could not be heard of; the last roster stays."""
         with self._lock:
@@ -104,9 +105,9 @@ class Vitals:
 
     def problems(self) -> tuple[str, ...]:
         """Say in sentences what keeps this runtime from being ready."""
-        return self._problems(self._stats())
+        return self._problems(self._stats(), self._world())
 
-    def _problems(self, stats: Stats | None) -> tuple[str, ...]:
+    def _problems(self, stats: Stats | None, world: World | None) -> tuple[str, ...]:
         found = [f"The loop {name} makes no progress." for name in self.stuck()]
         found += self._store_problems(stats)
         found += self.supervisor.troubles() if self.supervisor else ()
@@ -124,7 +125,7 @@ class Vitals:
                 found.append("The list of agents could not be read for three intervals.")
             if not self._gateway.is_ready:
                 found.append(f"Gateway: {self._gateway.problem}")
-            found += _troubles(self._world)
+            found += _troubles(world)
         return tuple(found)
 
     def _is_sync_late(self) -> bool:
@@ -142,19 +143,17 @@ class Vitals:
             return [f"Redis can be read but not written to ({trouble})."]
         return [] if self._leadership.is_known() else ["It is not known yet which runtime leads."]
 
-    def _held_up(self) -> list[str]:
+    def _held_up(self, world: World | None) -> list[str]:
         """Say what waits although this process is ready: resting agents, pauses."""
-        with self._lock:
-            world = self._world
         if world is None:
             return []
-        rests = [
+        found = [
             f"Agent {rest.agent} rests until {rest.until:%H:%M:%S} UTC: {rest.cause}."
             for rest in world.rests
         ]
-        return rests + [
-            f"An operator paused {what} at {since:%H:%M:%S} UTC." for what, since in world.paused
-        ]
+        found += [f"An operator paused {what} at {at:%H:%M:%S} UTC." for what, at in world.paused]
+        with self._lock:
+            return found + [f"Profiles: {one}" for one in self._profile_problems[:_TOLD]]
 
     def versions(self) -> Versions:
         """Return what runs here, as far as it is known."""
@@ -173,8 +172,8 @@ class Vitals:
     def health(self) -> dict[str, Any]:
         """Return the answer of ``/health``; times are Unix milliseconds."""
         clock, settings = self._parts.clock, self._parts.settings
-        stats = self._stats()
-        problems = [*self._problems(stats), *self._held_up()]
+        stats, world = self._stats(), self._world()
+        problems = [*self._problems(stats, world), *self._held_up(world)]
         return {
             "status": "degraded" if problems else "healthy",
             "problems": problems,
@@ -233,6 +232,13 @@ class Vitals:
     def _stats(self) -> Stats | None:
         try:
             return self._parts.lookout.stats()
+        except StoreError:
+            return None
+
+    def _world(self) -> World | None:
+        """Ask now what keeps deliveries waiting: whoever has just paused something wants to see it."""
+        try:
+            return self._parts.lookout.world()
         except StoreError:
             return None
 

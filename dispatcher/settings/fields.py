@@ -136,7 +136,15 @@ class Settings(BaseSettings):
         "exit", "exit ends all processes when Convex asks for a restart or an immediate upgrade; "
         "anything else leaves such requests alone.",
     )  # fmt: skip
+    openclaw_profile_sync: bool = _flag(
+        "Write the agents' profiles and the gateway's agents into the folder below."
+    )
     openclaw_workspace_root: str = _text("/root/clawd/agents", "Folder of the agents' workspaces.")
+    ai_gateway_api_key: SecretStr | None = _text(
+        None,
+        "Only whether it is set matters: then models are reached through the Vercel AI gateway.",
+    )
+    vercel_ai_gateway_api_key: SecretStr | None = _text(None, "The same under its other name.")
     runtime_version: str = _text("", "Version to report; the package's own unless set.")
     openclaw_version: str = _text("unknown", "Version of OpenClaw to report.")
     droplet_id: str = _text("unknown", "Where this runs, for reports: id,")
@@ -190,6 +198,12 @@ class Settings(BaseSettings):
         root = PurePosixPath(self.openclaw_workspace_root)
         is_mounted = root.parts[:2] == ("/", "clawd")
         return f"/root{root}" if is_mounted else str(root)
+
+    @property
+    def has_ai_gateway(self) -> bool:
+        """Say whether models are reached through the Vercel AI gateway."""
+        keys = (self.ai_gateway_api_key, self.vercel_ai_gateway_api_key)
+        return any(key is not None and key.get_secret_value().strip() for key in keys)
 
     @property
     def openclaw_config_path(self) -> str:
