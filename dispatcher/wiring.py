@@ -17,11 +17,13 @@ from dispatcher.adapters.bell import DramatiqBell, RingBroker, make_broker
 from dispatcher.adapters.clock import MachineClock
 from dispatcher.adapters.convex import ConvexBackend
 from dispatcher.adapters.convex_actions import ConvexActions
+from dispatcher.adapters.convex_tasks import ConvexTasks
 from dispatcher.adapters.gateway import OpenClawGateway
 from dispatcher.adapters.metrics import PrometheusTally
 from dispatcher.adapters.redis.books import RedisBooks
 from dispatcher.adapters.redis.connection import connect
 from dispatcher.adapters.redis.controls import RedisControls
+from dispatcher.adapters.redis.heartbeats import RedisHeartbeats
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.adapters.redis.passes import RedisPasses
 from dispatcher.adapters.redis.records import RedisRecords
@@ -80,6 +82,8 @@ class Parts:
     gateway: OpenClawGateway
     passes: TurnPasses
     roster: RedisRoster
+    tasks: ConvexTasks
+    heartbeats: RedisHeartbeats
     restarts: RedisRestarts
     bounds: Bounds
     closing: ExitStack
@@ -155,6 +159,8 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         actions=ConvexActions(backend),
         gateway=gateway,
         roster=RedisRoster(client, mailboxes.steps),
+        tasks=ConvexTasks(backend),
+        heartbeats=RedisHeartbeats(client, mailboxes.steps),
         restarts=RedisRestarts(client, mailboxes.steps.prefix),
         passes=_make_passes(settings, client, mailboxes.steps.prefix, clock),
         bounds=bounds,

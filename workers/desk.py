@@ -1,6 +1,6 @@
 """Puts together what a process needs to work on deliveries."""
 
-from dispatcher.flows.desk import Desk
+from dispatcher.flows.desk import Desk, Waking
 from dispatcher.ports import Quarantine
 from dispatcher.prompts import render
 from dispatcher.wiring import Parts, claim_ceiling, milliseconds
@@ -33,6 +33,12 @@ def make_desk(parts: Parts, renewer: Renewer, *, quarantine: Quarantine | None) 
         reach=parts.passes.reach,
         has_client_tools=parts.settings.openclaw_client_tools_enabled,
         quarantine=quarantine,
+        waking=Waking(
+            roster=parts.roster,
+            tasks=parts.tasks,
+            heartbeats=parts.heartbeats,
+            skips_idle=parts.settings.heartbeat_skip_idle,
+        ),
         gives_notice=parts.settings.dead_letter_notice,
         tool_rounds=parts.settings.delivery_max_tool_rounds,
     )

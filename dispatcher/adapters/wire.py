@@ -65,7 +65,7 @@ class WireNotification(Wire):
         """Read it into the domain."""
         return Notification(
             notification_id=NotificationId(self.id_),
-            kind=Kind(self.type_),
+            kind=Kind(self.type_) if self.type_ != Kind.HEARTBEAT else Kind.OTHER,
             kind_name=self.type_,
             recipient=AgentId(self.recipient_id),
             recipient_is_agent=self.recipient_type in {None, "agent"},

@@ -92,7 +92,9 @@ class _WireMessage(Wire):
         )
 
 
-class _WireThreadItem(Wire):
+class WireThreadItem(Wire):
+    """A message of a thread."""
+
     id_: str = Field(alias="messageId")
     author_type: Text = Field(alias="authorType", default="")
     author_id: Text = Field(alias="authorId", default="")
@@ -101,6 +103,7 @@ class _WireThreadItem(Wire):
     created_at: Millis = Field(alias="createdAt", default=0)
 
     def read(self) -> Message:
+        """Read it into the domain."""
         return Message(
             message_id=MessageId(self.id_),
             author_type=self.author_type,
@@ -211,7 +214,7 @@ class _WireContext(Wire):
     agent: _WireAgent | None = None
     task: _WireTask | None = None
     message: _WireMessage | None = None
-    thread: Annotated[list[_WireThreadItem], BeforeValidator(as_list)] = Field(default=[])
+    thread: Annotated[list[WireThreadItem], BeforeValidator(as_list)] = Field(default=[])
     source_type: str | None = Field(alias="sourceNotificationType", default=None)
     orchestrator: str | None = Field(alias="orchestratorAgentId", default=None)
     flags: _WireFlags | None = Field(alias="effectiveBehaviorFlags", default=None)

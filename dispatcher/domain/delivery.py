@@ -45,6 +45,8 @@ def line_class(kind: Kind) -> LineClass:
             return LineClass.THREAD_UPDATE
         case Kind.STATUS_CHANGE | Kind.OTHER:
             return LineClass.STATUS_CHANGE
+        case Kind.HEARTBEAT:
+            return LineClass.HEARTBEAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ VERSION: Final = 2
 
 _PLAIN: Final = (
     "session_key", "asks", "answers", "shown_ms", "is_required", "is_answer_to_agent", "starts_work",
-    "rounds", "calls_begun", "said", "attempts_spent", "post_key", "blind", "message", "outcome", "cause",
+    "rounds", "calls_begun", "requests", "said", "attempts_spent", "post_key", "blind", "message", "outcome", "cause",
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class Journal:
         results: What became of the calls of ``reply``, in their order, as far as they were run.
         calls_begun: How many of them were begun: one more than there are results means that nobody
             knows whether the last one happened.
+        requests: How many of the agent's requests for responses have succeeded so far.
         said: The text of an earlier round, in case the last one has none.
         attempts_spent: Attempts that were spent on getting the reply; writing it back has its own.
         post_key: The key of the post that may be under way.
@@ -83,6 +84,7 @@ class Journal:
     rounds: int = 0
     results: tuple[ToolResult, ...] = ()
     calls_begun: int = 0
+    requests: int = 0
     said: str = ""
     attempts_spent: int = 0
     post_key: NotificationId | None = None
@@ -151,6 +153,7 @@ def load(text: str) -> Journal:
             rounds=int(fields.get("rounds", 0)),
             results=tuple(_load_result(one) for one in fields.get("results", ())),
             calls_begun=int(fields.get("calls_begun", 0)),
+            requests=int(fields.get("requests", 0)),
             said=str(fields.get("said", "")),
             attempts_spent=int(fields.get("attempts_spent", 0)),
             post_key=fields.get("post_key"),

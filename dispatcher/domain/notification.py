@@ -9,13 +9,17 @@ ORCHESTRATOR_CHAT_LABEL = "system:orchestrator-chat"
 
 
 class Kind(StrEnum):
-    """The types of notification that concern agents; an unknown one is ``OTHER``."""
+    """The types of notification that concern agents; an unknown one is ``OTHER``.
+
+    ``HEARTBEAT`` is ours alone: no notification has it.
+    """
 
     MENTION = "mention"
     ASSIGNMENT = "assignment"
     RESPONSE_REQUEST = "response_request"
     THREAD_UPDATE = "thread_update"
     STATUS_CHANGE = "status_change"
+    HEARTBEAT = "heartbeat"
     OTHER = "other"
 
     @classmethod

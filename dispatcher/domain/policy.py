@@ -116,7 +116,7 @@ def requires_reply(context: Context) -> bool:
             return True
         case Kind.THREAD_UPDATE:
             return context.message is None or context.message.author_type != "agent"
-        case Kind.STATUS_CHANGE | Kind.OTHER:
+        case Kind.STATUS_CHANGE | Kind.OTHER | Kind.HEARTBEAT:
             return False
 
 

@@ -83,7 +83,7 @@ def build_instructions(
         is_shared=is_one_of_several_assignees(context),
         is_repeated=is_repeated,
         silence=SILENCE_WORD if may_stay_silent else "",
-        tools=[_capability(tool, reach) for tool in offered(rights)],
+        tools=[capability(tool, reach) for tool in offered(rights)],
         paths=_PATHS,
         reach=reach,
         task=_task(context),
@@ -131,7 +131,7 @@ def _prompt(context: Context, render: Render, *, entries: int) -> str:
     )
 
 
-def _capability(tool: Tool, reach: Reach) -> str:
+def capability(tool: Tool, reach: Reach) -> str:
     """Name a tool, or its endpoint with the fields of its body."""
     if reach.token is None:
         return tool.label

@@ -26,8 +26,10 @@ from dispatcher.domain.errors import (
 )
 from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, Stage, load
+from dispatcher.domain.notification import Kind
 from dispatcher.domain.reply import Reply, Said, judge
 from dispatcher.flows.desk import Attempt, Desk
+from dispatcher.flows.heartbeat import beat
 from dispatcher.flows.mark import mark
 from dispatcher.flows.notice import tell_thread
 from dispatcher.flows.turn import ask, go_on, look
@@ -118,6 +120,8 @@ def _isolated(attempt: Attempt) -> Outcome | None:
             case Isolation.DIED:
                 pass
     attempt.hold.check()
+    if attempt.claim.entry.kind is Kind.HEARTBEAT:
+        return Settled(outcome="missed")
     try:
         attempt.journal = load(attempt.desk.mailboxes.read_journal(attempt.claim))
     except JournalUnreadable as error:
@@ -134,6 +138,8 @@ def _isolated(attempt: Attempt) -> Outcome | None:
 
 def _run(attempt: Attempt) -> Outcome:
     """Run the attempt; every error but a lost lease or store becomes an outcome."""
+    if attempt.claim.entry.kind is Kind.HEARTBEAT:
+        return beat(attempt)
     try:
         return _resume(attempt)
     except (LeaseLost, StoreError):

@@ -18,16 +18,33 @@ from dispatcher.ports import (
     Bell,
     Clock,
     Gateway,
+    Heartbeats,
     Hold,
     Holds,
     Mailboxes,
     Quarantine,
+    RosterStore,
     Tally,
+    Tasks,
 )
 
 _STORE_AGAIN = timedelta(milliseconds=250)
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waking:
+    """What heartbeats need.
+
+    Attributes:
+        skips_idle: An agent is not asked when nothing that it could act on has changed.
+    """
+
+    roster: RosterStore
+    tasks: Tasks
+    heartbeats: Heartbeats
+    skips_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +56,7 @@ class Desk:
         reach: Says how an agent acts in a turn, and mints the token that it needs for that.
         has_client_tools: Requests bring tools; otherwise agents act over HTTP.
         gives_notice: People are told in the thread when a delivery dies.
+        waking: What heartbeats need; None where there are none.
         quarantine: Runs deliveries that killed their workers; None inside of one.
         tool_rounds: So often an agent may answer with tool calls in one turn.
     """
@@ -56,6 +74,7 @@ class Desk:
     reach: Callable[[Rights, SessionKey], Reach]
     has_client_tools: bool = True
     quarantine: Quarantine | None = None
+    waking: Waking | None = None
     gives_notice: bool = True
     tool_rounds: int = 8
 

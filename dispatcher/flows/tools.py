@@ -9,7 +9,7 @@ may be repeated is repeated; the rest is told to the agent, which can look befor
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,9 +22,9 @@ from dispatcher.domain.errors import (
     BackendUncertain,
 )
 from dispatcher.domain.journal import Journal, Stage
-from dispatcher.domain.notification import Agent, Context
+from dispatcher.domain.notification import Agent
 from dispatcher.domain.reply import ToolCall
-from dispatcher.domain.rights import Rights, rights_of
+from dispatcher.domain.rights import Rights
 from dispatcher.domain.tools import (
     CallRefused,
     Tool,
@@ -46,12 +46,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Crew:
-    """See ``Directory``: who the context of the turn says there is."""
+    """See ``Directory``: whom the turn knows."""
 
-    context: Context
+    known: Sequence[Agent]
 
-    def agents(self) -> tuple[Agent, ...]:
-        return self.context.crew
+    def agents(self) -> Sequence[Agent]:
+        return self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class _Round:
         )
 
 
-def run_calls(attempt: Attempt, context: Context) -> None:
+def run_calls(attempt: Attempt, *, rights: Rights, crew: Sequence[Agent]) -> None:
     """Run the calls of the stored reply that have no result yet; the journal ends with all results.
 
     Raises:
@@ -79,7 +79,7 @@ def run_calls(attempt: Attempt, context: Context) -> None:
         LeaseLost: The claim is gone.
     """
     reply = attempt.journal.reply
-    turn = _Round(attempt, attempt.journal.rights or rights_of(context), _Crew(context))
+    turn = _Round(attempt, rights, _Crew(crew))
     calls = reply.tool_calls if reply is not None else ()
     for index in range(len(attempt.journal.results), len(calls)):
         call = calls[index]

@@ -8,33 +8,24 @@ from dataclasses import replace
 from datetime import timedelta
 
 from dispatcher.domain import policy
-from dispatcher.domain.catalogue import offered
 from dispatcher.domain.delivery import Outcome, Resting, Settled, Spent
 from dispatcher.domain.errors import (
-    AgentUnavailable,
-    AskRefused,
     BackendError,
     BackendGarbled,
     CredentialsRejected,
     CredentialsSuspected,
     DeploymentOff,
-    GatewayError,
-    GatewayMisconfigured,
-    GatewayUnavailable,
 )
 from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Context, Kind
 from dispatcher.domain.prompt import build_instructions, build_prompt
-from dispatcher.domain.redact import without_turn_tokens
 from dispatcher.domain.reply import Reply
-from dispatcher.domain.retry import LOOKS_FOR_A_ROW, Cause, cause_of
+from dispatcher.domain.retry import LOOKS_FOR_A_ROW, Cause
 from dispatcher.domain.rights import rights_of
-from dispatcher.domain.tools import Tool
 from dispatcher.flows.desk import Attempt
 from dispatcher.flows.mark import mark
-from dispatcher.flows.tools import run_calls
-from dispatcher.ports import Ask
+from dispatcher.flows.rounds import Turn, converse
 
 _LOOK_AGAIN = timedelta(seconds=5)
 
@@ -84,21 +75,18 @@ def _with_missed_message(attempt: Attempt, context: Context) -> Context:
 
 
 def ask(attempt: Attempt, context: Context) -> Reply:
-    """Ask the agent, run the tools that it calls, and ask on, until it has said its last word.
-
-    Each answer is stored before anything else is done, so that it is never paid for again.
-
-    Raises:
-        GatewayError: No reply came.
-        BackendError: A tool could not be run; the next attempt goes on with it.
-        LeaseLost: The claim is gone; an answer that was not stored is thrown away.
-    """
-    stored = attempt.journal.reply
-    reply = stored if stored is not None and stored.tool_calls else _first_ask(attempt, context)
-    while attempt.journal.has_open_calls:
-        run_calls(attempt, context)
-        reply = _ask_on(attempt, context)
-    return reply
+    """Ask the agent until it has said its last word; see ``converse``."""
+    return converse(
+        attempt,
+        Turn(
+            slug=context.agent.slug if context.agent else "",
+            rights=rights_of(context),
+            crew=context.crew,
+            instructions=lambda asking: _instructions(attempt, context, asking),
+            first=lambda journal: _first(attempt, context, journal),
+            text=lambda: build_prompt(context, attempt.desk.render),
+        ),
+    )
 
 
 def go_on(attempt: Attempt) -> Context | Outcome:
@@ -111,119 +99,32 @@ def go_on(attempt: Attempt) -> Context | Outcome:
     return context
 
 
-def _first_ask(attempt: Attempt, context: Context) -> Reply:
-    journal = attempt.journal
+def _first(attempt: Attempt, context: Context, journal: Journal) -> Journal:
     session_key = journal.session_key or context.session_key
     if session_key is None:
         raise BackendGarbled("the context has no session key")
     _begin(attempt)
     message = context.message
-    asking = journal.evolve(
-        stage=Stage.ASKED,
+    return journal.evolve(
         session_key=session_key,
-        rights=rights_of(context),
-        asks=journal.asks + 1,
         shown_ms=_newest_shown(context),
         is_required=policy.requires_reply(context),
         is_answer_to_agent=message is not None and message.author_type == "agent",
         starts_work=_starts_work(context),
     )
-    request = _request(attempt, context, asking, text=build_prompt(context, attempt.desk.render))
-    return _exchange(attempt, asking, replace(request, tools=_tools(attempt, asking)))
 
 
-def _ask_on(attempt: Attempt, context: Context) -> Reply:
-    """Bring the results of a round to the agent; after the last round no tools are offered."""
-    journal = attempt.journal
-    rights = journal.rights or rights_of(context)
-    asking = journal.evolve(stage=Stage.ASKED, asks=journal.asks + 1, rights=rights)
-    is_last = journal.rounds >= attempt.desk.tool_rounds
-    request = replace(
-        _request(attempt, context, asking, text=""),
-        results=journal.results,
-        tools=() if is_last else _tools(attempt, asking),
-    )
-    return _exchange(attempt, asking, request)
-
-
-def _tools(attempt: Attempt, asking: Journal) -> tuple[Tool, ...]:
-    if asking.rights is None or not attempt.desk.has_client_tools:
-        return ()
-    return offered(asking.rights)
-
-
-def _request(attempt: Attempt, context: Context, asking: Journal, *, text: str) -> Ask:
+def _instructions(attempt: Attempt, context: Context, asking: Journal) -> str:
     # Asks that were answered, with something usable or not, are no cut off attempts.
     answered = max(asking.answers, attempt.claim.unanswered)
     session_key = asking.session_key or SessionKey("")
-    return Ask(
-        agent=context.agent.slug if context.agent else "",
-        session_key=session_key,
-        instructions=build_instructions(
-            context,
-            attempt.desk.render,
-            reach=attempt.desk.reach(rights_of(context), session_key),
-            may_stay_silent=not asking.is_required,
-            is_repeated=asking.asks - 1 > answered,
-        ),
-        text=text,
+    return build_instructions(
+        context,
+        attempt.desk.render,
+        reach=attempt.desk.reach(rights_of(context), session_key),
+        may_stay_silent=not asking.is_required,
+        is_repeated=asking.asks - 1 > answered,
     )
-
-
-def _exchange(attempt: Attempt, asking: Journal, request: Ask) -> Reply:
-    """Send one ask with the journal around it."""
-    before = attempt.journal
-    attempt.write(asking)
-    attempt.hold.check()
-    try:
-        reply = _timed_ask(attempt, request)
-    except (GatewayUnavailable, GatewayMisconfigured, AgentUnavailable, AskRefused):
-        # Not taken: the next ask is no repetition.
-        attempt.write(asking.evolve(asks=before.asks))
-        raise
-    # Everybody reads what is said, and the journal is kept for long.
-    reply = replace(reply, text=without_turn_tokens(reply.text))
-    if not request.tools:
-        # After the last round nothing is run any more, whatever the agent would like.
-        reply = replace(reply, tool_calls=())
-    # The last words of an agent may stand beside its last calls.
-    said = reply.text or before.said
-    if not reply.tool_calls and not reply.text and said:
-        reply = replace(reply, text=said)
-    answered = asking.evolve(
-        stage=Stage.ANSWERED,
-        reply=reply,
-        answers=asking.answers + 1,
-        rounds=asking.rounds + bool(reply.tool_calls),
-        results=(),
-        calls_begun=0,
-        said=said if reply.tool_calls else "",
-        attempts_spent=0 if reply.tool_calls else attempt.claim.attempts,
-    )
-    attempt.keep(answered)
-    return reply
-
-
-def _timed_ask(attempt: Attempt, request: Ask) -> Reply:
-    desk = attempt.desk
-    began = desk.clock.monotonic()
-    result = "answered"
-    try:
-        reply = desk.gateway.ask(request, hold=attempt.hold)
-    except GatewayError as error:
-        result = cause_of(error).value
-        raise
-    finally:
-        took = timedelta(seconds=desk.clock.monotonic() - began)
-        desk.tally.asked(result=result, took=took)
-    desk.tally.used(agent=request.agent, reply=reply)
-    _log.info(
-        "%s answered in %.1f s",
-        request.agent,
-        took.total_seconds(),
-        extra=attempt.fields("ask"),
-    )
-    return reply
 
 
 def _begin(attempt: Attempt) -> None:

@@ -215,6 +215,8 @@ class Stack:
             "CONSOLE_TOKEN": secrets.token_urlsafe(24),
             "ALLOW_VOLATILE_REDIS": "false" if self._keeps_redis else "true",
             "DRAIN_TIMEOUT_MS": str(_DRAIN_MS),
+            # What happens in a stack is what somebody asked for.
+            "HEARTBEATS": "false",
         }
         if self.redis is not None:
             settings["REDIS_URL"] = self.redis.url

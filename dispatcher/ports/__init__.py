@@ -6,10 +6,12 @@ from dispatcher.ports.books import Audit, Books, Controls, Holding, Records
 from dispatcher.ports.clock import Clock
 from dispatcher.ports.crew import Crew, Directory, RosterStore
 from dispatcher.ports.gateway import Ask, Gateway
+from dispatcher.ports.heartbeats import Heartbeats
 from dispatcher.ports.mailboxes import Done, Mailboxes, Put, Stats, Swept
 from dispatcher.ports.profiles import Files, Profiles
 from dispatcher.ports.restarts import Restarts, Wishes
 from dispatcher.ports.signals import Bell, Tally
+from dispatcher.ports.tasks import Tasks
 from dispatcher.ports.work import Hold, Holds, Isolation, Quarantine
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Facts",
     "Files",
     "Gateway",
+    "Heartbeats",
     "Hold",
     "Holding",
     "Holds",
@@ -41,5 +44,6 @@ __all__ = [
     "Stats",
     "Swept",
     "Tally",
+    "Tasks",
     "Wishes",
 ]

@@ -20,6 +20,7 @@ from dispatcher.adapters.directory import SharedDirectory
 from dispatcher.adapters.metrics import StoreCollector
 from dispatcher.adapters.redis.leader import RedisLead
 from dispatcher.domain.errors import StoreError, StoreUnusable
+from dispatcher.runtime.heartbeats import HeartbeatClock
 from dispatcher.runtime.leadership import LEASE, Leadership
 from dispatcher.runtime.loops import AgentSync, Auditor, GatewayWatch, StoreKeeper, Sweeper
 from dispatcher.runtime.poller import Poller
@@ -156,6 +157,7 @@ def _assemble(
         loop("requests", requests.round),
         loop("restart", RestartWatch(parts.restarts, end).round),
         loop("sync", AgentSync(parts, vitals, leadership).round),
+        loop("heartbeats", HeartbeatClock(parts, leadership).round),
         loop("profiles", ProfileSync(parts, vitals, leadership).round),
         loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip

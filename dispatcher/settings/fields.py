@@ -82,6 +82,10 @@ class Settings(BaseSettings):
     agent_sync_interval: int = _number(
         60_000, 1_000, _MOST_MS, "How often the list of agents is read.", "ms"
     )
+    heartbeats: bool = _flag("Wake the agents by their own intervals.", default=True)
+    heartbeat_skip_idle: bool = _flag(
+        "Do not ask an agent at its heartbeat when nothing that it could act on has changed."
+    )
     delivery_interval: int = _number(
         15_000, 1_000, _MOST_MS, "Longest time between two polls while nothing happens.", "ms"
     )

@@ -38,6 +38,9 @@
 --   pass:{hash}            string  whose turn a session key belongs to; only when bare keys are
 --                                  accepted, for hours
 --   turns                  string  claims granted so far
+--   heartbeats             zset    agents by when their next heartbeat is due
+--   heartbeat_every        hash    agent -> its interval in ms
+--   heartbeat_seen         hash    agent -> what its last heartbeat could act on
 --   restart                string  the last call to all processes to end and be started again
 --   upgrade_tried          string  initiatedAt of the upgrade for which they ended last
 --   roster                 string  JSON: the crew as the leader heard of it last

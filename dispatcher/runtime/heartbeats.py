@@ -1,0 +1,58 @@
+"""The clock of heartbeats: plans them by the roster, and puts those that are due into mailboxes."""
+
+import random
+from datetime import timedelta
+from typing import Final
+
+from dispatcher.domain.heartbeat import entry_of_heartbeat, first_wait
+from dispatcher.domain.roster import Roster
+from dispatcher.runtime.leadership import STAND_BY, Leadership
+from dispatcher.wiring import Parts
+
+_LOOK: Final = timedelta(seconds=2)
+_SPREAD_S: Final = 2.0
+_PLAN_AGAIN_S: Final = 30.0
+"""A Redis that lost its data has lost the plan as well."""
+
+
+class HeartbeatClock:
+    """Looks every two seconds, while this runtime leads."""
+
+    def __init__(self, parts: Parts, leadership: Leadership) -> None:
+        self._parts = parts
+        self._leadership = leadership
+        self._planned: tuple[int, int] | None = None
+        self._plan_at = 0.0
+
+    def round(self) -> timedelta:
+        """Plan what is new, and put what is due."""
+        parts, term = self._parts, self._leadership.term()
+        if not parts.settings.heartbeats:
+            return _LOOK
+        roster = parts.roster.read() if term is not None else None
+        if term is None or roster is None:
+            return STAND_BY
+        now_s = parts.clock.monotonic()
+        if self._planned != (term, roster.version) or now_s >= self._plan_at:
+            self._plan(roster, term)
+            self._planned, self._plan_at = (term, roster.version), now_s + _PLAN_AGAIN_S
+        now, due = parts.heartbeats.take_due(term=term)
+        if due:
+            put = parts.mailboxes.put([entry_of_heartbeat(agent, now) for agent in due], term=term)
+            parts.bell.ring(put.to_ring)
+        return _LOOK
+
+    def _plan(self, roster: Roster, term: int) -> None:
+        awake = [one for one in roster.members if one.session_key is not None and one.agent.slug]
+        self._parts.heartbeats.plan(
+            [
+                (
+                    one.agent_id,
+                    one.heartbeat,
+                    first_wait(place, len(awake), one.heartbeat)
+                    + timedelta(seconds=random.uniform(0, _SPREAD_S)),  # noqa: S311 - no secret
+                )
+                for place, one in enumerate(awake)
+            ],
+            term=term,
+        )
