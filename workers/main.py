@@ -53,7 +53,8 @@ def boot() -> None:
     )
     dramatiq.set_broker(parts.broker)
     renewer.start()
-    _watch_restarts(parts)
+    if settings.upgrade_mode == "exit":
+        _watch_restarts(parts)
     _expose(parts.registry, settings)
 
 

@@ -205,7 +205,8 @@ class _WireMember(_WireAgent):
             agent=self.read(),
             flags=self.flags.read() if self.flags else Flags(),
             session_key=SessionKey(self.session_key) if self.session_key else None,
-            heartbeat=timedelta(minutes=self.heartbeat_min),
+            # Whole seconds, as the roster keeps it: else every sync would see a change.
+            heartbeat=timedelta(seconds=round(self.heartbeat_min * 60)),
         )
 
 

@@ -1,6 +1,7 @@
 """The backend's profiles of agents, read into the domain; see ``wire``."""
 
 import logging
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -41,7 +42,7 @@ class _WireProfile(Wire):
     soul: Text = Field(alias="effectiveSoulContent", default="")
     user: Text = Field(alias="effectiveUserMd", default="")
     identity: Text = Field(alias="effectiveIdentityContent", default="")
-    skills: Annotated[list[_WireSkill], BeforeValidator(as_list)] = Field(
+    skills: Annotated[list[object], BeforeValidator(as_list)] = Field(
         alias="resolvedSkills", default=[]
     )
 
@@ -55,25 +56,31 @@ class _WireProfile(Wire):
             soul=self.soul,
             user=self.user,
             identity=self.identity,
-            skills=tuple(skill.read() for skill in self.skills),
+            skills=tuple(_read_skills(self.skills)),
         )
 
 
+def _read_skills(values: list[object]) -> Iterator[Skill]:
+    """Read skills; one that cannot be read is told and left out."""
+    for value in values:
+        try:
+            yield _WireSkill.model_validate(value).read()
+        except ValidationError as error:
+            _log.warning(
+                "a skill cannot be read: %s", describe(error), extra={"action": "profiles"}
+            )
+
+
 def read_profiles(value: object) -> tuple[Profile, ...]:
-    """Read the profiles; one that cannot be read is left out.
+    """Read the profiles.
 
     Raises:
-        BackendGarbled: It is not a list, or none of them can be read.
+        BackendGarbled: It is not a list, or one of them cannot be read: without it the gateway would
+            forget that agent.
     """
     if not isinstance(value, list):
         raise BackendGarbled("the list of profiles is not a list")
-    profiles, wrong = [], ""
-    for one in value:
-        try:
-            profiles.append(_WireProfile.model_validate(one).read())
-        except ValidationError as error:
-            wrong = describe(error)
-            _log.warning("a profile cannot be read: %s", wrong, extra={"action": "profiles"})
-    if wrong and not profiles:
-        raise BackendGarbled(f"the list of profiles is malformed: {wrong}")
-    return tuple(profiles)
+    try:
+        return tuple(_WireProfile.model_validate(one).read() for one in value)
+    except ValidationError as error:
+        raise BackendGarbled(f"a profile is malformed: {describe(error)}") from error

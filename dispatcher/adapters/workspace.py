@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from dispatcher.domain.text import without_lone_surrogates
+
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER_MODE: Final = 0o2775
 _FILE_MODE: Final = 0o664
@@ -22,7 +24,8 @@ class Workspace:
     """The folder of all workspaces.
 
     Args:
-        root: It is made when it is missing; it and what is above it belong to the operator.
+        root: It is made when it is missing, and is not a link; what is above it belongs to the
+            operator.
     """
 
     def __init__(self, root: Path) -> None:
@@ -42,7 +45,7 @@ class Workspace:
         Raises:
             OSError: It cannot be written, or a folder on the way is a link.
         """
-        content = text.encode()
+        content = without_lone_surrogates(text).encode()
         with self._opened(folders) as folder:
             if _read(folder, name, at_most=len(content) + 1) == content:
                 return False
@@ -62,7 +65,7 @@ class Workspace:
     def read(self, folders: Sequence[str], name: str, *, at_most: int) -> str:
         """Read a file; empty when there is none, or it is longer, or no text."""
         try:
-            with self._opened(folders) as folder:
+            with self._opened(folders, make=False) as folder:
                 found = _read(folder, name, at_most=at_most + 1)
             return found.decode() if found is not None and len(found) <= at_most else ""
         except (OSError, UnicodeDecodeError):
@@ -70,7 +73,7 @@ class Workspace:
 
     def remove(self, folders: Sequence[str], name: str) -> None:
         """Remove a file, and the folder that it stood in when nothing else is there."""
-        with self._opened(folders[:-1]) as above, suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), self._opened(folders[:-1], make=False) as above:
             folder = os.open(folders[-1], _FOLDER, dir_fd=above)
             try:
                 with suppress(FileNotFoundError):
@@ -81,15 +84,17 @@ class Workspace:
                 os.rmdir(folders[-1], dir_fd=above)
 
     @contextmanager
-    def _opened(self, folders: Sequence[str]) -> Iterator[int]:
-        self._root.mkdir(parents=True, exist_ok=True)
-        current = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _opened(self, folders: Sequence[str], *, make: bool = True) -> Iterator[int]:
+        if make:
+            self._root.mkdir(parents=True, exist_ok=True)
+        current = os.open(self._root, _FOLDER)
         try:
             for name in folders:
                 _refuse_path(name)
-                with suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=current)
-                    _set_mode(name, current)
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=current)
+                        _set_mode(name, current)
                 below = os.open(name, _FOLDER, dir_fd=current)
                 os.close(current)
                 current = below

@@ -5,13 +5,19 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import NoReturn
 
 import click
 
 from dispatcher.adapters.bell import QUEUE
+from dispatcher.adapters.redis.connection import connect
+from dispatcher.adapters.redis.restarts import RedisRestarts
+from dispatcher.adapters.redis.steps import Steps
 from dispatcher.cli.common import Exit, read_settings, without_tracebacks
 from dispatcher.cli.run import refuse_unusable_redis
+from dispatcher.domain.ids import AccountId
+from dispatcher.runtime.restarts import RestartWatch
 from dispatcher.settings import Settings
 
 _AFTER_THE_DRAIN_MS = 15_000
@@ -66,20 +72,33 @@ def _keep_running(settings: Settings) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    watch = _watch(settings, stop)
     while not stopping.is_set():
         for number in range(settings.worker_processes):
             found = children.get(number)
-            if found is not None and found.poll() == 0:
-                # It was called to end, as all are: our own supervisor starts the new version.
-                stop()
             if (found is None or found.poll() is not None) and not stopping.is_set():
                 children[number] = _start(settings, number)
+        watch()
         stopping.wait(_START_AGAIN_S)
     codes = [child.wait() for child in children.values()]
     return Exit.FAILED if any(codes) else Exit.OK
 
 
+def _watch(settings: Settings, stop: Callable[[], None]) -> Callable[[], None]:
+    """Give a function that looks once whether all processes are called to end."""
+    if settings.upgrade_mode != "exit":
+        return lambda: None
+    client = connect(settings.redis_url, max_connections=1, timeout_s=1.0)
+    prefix = Steps(client, AccountId(settings.account_id)).prefix
+    return RestartWatch(RedisRestarts(client, prefix), stop).look
+
+
 def _start(settings: Settings, number: int) -> subprocess.Popen[bytes]:
-    own = {"WORKER_PROCESSES": "1", "METRICS_PORT": str(settings.metrics_port + number)}
+    # We listen for restarts ourselves: two who end the same child would cut off its turns.
+    own = {
+        "WORKER_PROCESSES": "1",
+        "METRICS_PORT": str(settings.metrics_port + number),
+        "UPGRADE_MODE": "parent",
+    }
     environment = dict(os.environ) | own  # noqa: TID251 - handed on, not read
     return subprocess.Popen([sys.executable, "-m", "dispatcher", "worker"], env=environment)

@@ -26,6 +26,14 @@ class Upgrade:
     strategy: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """An upgrade for which all processes were called to end."""
+
+    initiated_ms: int
+    call: str
+
+
 class Step(StrEnum):
     """Nothing; end, so that our supervisor starts what is new; or say that it came to nothing."""
 
@@ -34,16 +42,28 @@ class Step(StrEnum):
     GIVE_UP = "give_up"
 
 
-def decide(pending: Upgrade | None, *, running: Versions, tried_ms: int | None) -> Step:
+def decide(
+    pending: Upgrade | None,
+    *,
+    running: Versions,
+    tried: Tried | None,
+    began_under: str,
+    is_old: bool,
+) -> Step:
     """Decide on a request.
 
     Args:
         pending: The request, if there is one.
         running: What runs now.
-        tried_ms: The request for which we have ended before, if any: whoever starts the old versions
-            again would otherwise end again and again.
+        tried: What was tried last: whoever starts the old versions again would otherwise end again
+            and again.
+        began_under: The last call when this process began. Only a process that was started by the
+            call for this upgrade can say that it came to nothing.
+        is_old: This process has run for so long that whatever else is new would be here by now.
     """
     if pending is None or pending.strategy != "immediate" or pending.target == running:
         # The backend sees for itself when the versions are reached.
         return Step.NOTHING
-    return Step.GIVE_UP if tried_ms == pending.initiated_ms else Step.LEAVE
+    if tried is None or tried.initiated_ms != pending.initiated_ms:
+        return Step.LEAVE
+    return Step.GIVE_UP if is_old and tried.call == began_under else Step.NOTHING

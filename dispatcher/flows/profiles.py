@@ -12,7 +12,9 @@ from dispatcher.ports.profiles import Files, Profiles
 
 CONFIG: Final = "openclaw.json"
 MANIFEST: Final = ".dispatcher-skills.json"
-_MANIFEST_LIMIT: Final = 4_000_000
+_OURS: Final = frozenset({"agents", "skills", "load"})
+"""What a configuration holds that was made from profiles; ``load`` is of the service before us."""
+_LIMIT: Final = 4_000_000
 
 _log = logging.getLogger(__name__)
 
@@ -63,15 +65,17 @@ def sync_profiles(*, profiles: Profiles, place: Place, today: date) -> Written:
     kept: dict[str, list[str]] = {}
     folders: dict[str, str] = {}
     for slug, profile in found.items():
+        skills = _skills_of(slug, profile, written)
+        # What the gateway is told follows from the account alone, not from what a disk made of it.
+        kept[slug] = sorted(skills)
+        keys = [key for _, key in skills.values()]
+        folders |= dict.fromkeys(keys, f"{place.gateway_root}/{slug}/skills")
         try:
             _write_documents(slug, profile, place, today, written)
-            keys = _write_skills(slug, profile, place, written)
         except OSError as error:
             written.problems.append(f"Workspace {slug}: {error.strerror or error}.")
-            kept[slug] = before.get(slug, [])
-            continue
-        kept[slug] = sorted(set(keys.values()))
-        folders |= dict.fromkeys(keys, f"{place.gateway_root}/{slug}/skills")
+        else:
+            _write_skills(slug, skills, place, written)
     _clean_up(before, kept, place, written)
     entries = {slug: (one, f"{place.gateway_root}/{slug}") for slug, one in found.items()}
     _write_config(config_of(entries, folders, has_ai_gateway=place.has_ai_gateway), place, written)
@@ -109,41 +113,45 @@ def _write_documents(
         files.write_if_missing([slug, "memory"], f"{day}.md", f"# {day}\n")
 
 
-def _write_skills(slug: str, profile: Profile, place: Place, written: Written) -> dict[str, str]:
-    """Write an agent's skills; return the folder of each by its key in the configuration."""
-    keys: dict[str, str] = {}
+def _skills_of(slug: str, profile: Profile, written: Written) -> dict[str, tuple[str, str]]:
+    """Choose an agent's skills; give text and key in the configuration of each by its folder."""
+    found: dict[str, tuple[str, str]] = {}
     for skill in sorted(profile.skills, key=lambda one: one.slug):
         folder = safe_slug(skill.slug)
         if folder is None:
             written.problems.append(f"Skill {skill.slug!r} of {slug} cannot name a folder.")
-            continue
-        if not skill.content.strip():
-            continue
-        text, key = skill_text(skill)
+        elif skill.content.strip():
+            found[folder] = skill_text(skill)
+    return found
+
+
+def _write_skills(
+    slug: str, skills: Mapping[str, tuple[str, str]], place: Place, written: Written
+) -> None:
+    for folder, (text, _) in skills.items():
         try:
             written.files += place.workspaces.write([slug, "skills", folder], "SKILL.md", text)
         except OSError as error:
             written.problems.append(f"Skill {folder} of {slug}: {error.strerror or error}.")
-        else:
-            keys[key] = folder
-    return keys
 
 
 def _clean_up(
     before: Mapping[str, list[str]],
-    kept: Mapping[str, list[str]],
+    kept: dict[str, list[str]],
     place: Place,
     written: Written,
 ) -> None:
     """Remove the files of skills that an agent has no more; folders of agents stay."""
     for slug, skills in before.items():
-        for skill in set(skills) - set(kept.get(slug, [])):
+        for skill in sorted(set(skills) - set(kept.get(slug, []))):
             if safe_slug(slug) != slug or safe_slug(skill) != skill:
                 continue
             try:
                 place.workspaces.remove([slug, "skills", skill], "SKILL.md")
             except OSError as error:
                 written.problems.append(f"Skill {skill} of {slug}: {error.strerror or error}.")
+                # It is still there: the next sync tries again.
+                kept[slug] = sorted({*kept.get(slug, []), skill})
     try:
         text = json.dumps(kept, indent=2, sort_keys=True) + "\n"
         place.parent.write([], MANIFEST, text)
@@ -153,7 +161,7 @@ def _clean_up(
 
 def _read_manifest(place: Place) -> dict[str, list[str]]:
     try:
-        found = json.loads(place.parent.read([], MANIFEST, at_most=_MANIFEST_LIMIT) or "{}")
+        found = json.loads(place.parent.read([], MANIFEST, at_most=_LIMIT) or "{}")
         return {str(slug): [str(one) for one in skills] for slug, skills in found.items()}
     except (ValueError, AttributeError, TypeError, RecursionError):
         # Whatever is in it: all that it can do is to keep files of old skills.
@@ -161,7 +169,22 @@ def _read_manifest(place: Place) -> dict[str, list[str]]:
 
 
 def _write_config(text: str, place: Place, written: Written) -> None:
+    if not _is_ours(place.parent.read([], CONFIG, at_most=_LIMIT)):
+        written.problems.append(
+            f"{CONFIG} beside the workspaces was written by somebody else and stays as it is: move it "
+            "to another place, or let OPENCLAW_WORKSPACE_ROOT name another one."
+        )
+        return
     try:
         written.has_new_config = place.parent.write([], CONFIG, text)
     except OSError as error:
         written.problems.append(f"{CONFIG}: {error.strerror or error}.")
+
+
+def _is_ours(text: str) -> bool:
+    """Say whether a configuration may be replaced; a whole one of the gateway holds more."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return not text.strip()
+    return isinstance(found, dict) and found.keys() <= _OURS

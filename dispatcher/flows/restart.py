@@ -1,6 +1,7 @@
 """Follow what people ask for: restart, or make way for another version."""
 
 import logging
+from dataclasses import dataclass
 
 from dispatcher.domain.upgrade import Step, Versions, decide
 from dispatcher.ports import Restarts, Wishes
@@ -8,13 +9,30 @@ from dispatcher.ports import Restarts, Wishes
 _log = logging.getLogger(__name__)
 
 
-def follow_wishes(*, wishes: Wishes, restarts: Restarts, running: Versions) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Why all processes are to end; ``initiated_ms`` names the upgrade, if it is one."""
+
+    reason: str
+    initiated_ms: int | None = None
+
+
+def follow_wishes(
+    *,
+    wishes: Wishes,
+    restarts: Restarts,
+    running: Versions | None,
+    began_under: str,
+    is_old: bool,
+) -> Wish | None:
     """Look once what was asked for.
 
     Args:
         wishes: The backend.
         restarts: Remembers which upgrade was tried.
-        running: What runs now.
+        running: What runs now; None while that is not known, and then no upgrade is looked at.
+        began_under: The last call when this process began.
+        is_old: This process has run for minutes.
 
     Returns:
         Why all processes are to end, or None. The caller calls them, until that succeeds: a restart
@@ -25,26 +43,25 @@ def follow_wishes(*, wishes: Wishes, restarts: Restarts, running: Versions) -> s
         StoreError: The same.
     """
     if wishes.take_restart_request():
-        return "a restart was requested"
-    pending, tried_ms = wishes.pending_upgrade(), restarts.tried()
-    match decide(pending, running=running, tried_ms=tried_ms):
-        case Step.LEAVE if pending is not None:
-            restarts.note_tried(pending.initiated_ms)
-            return f"an upgrade to {_named(pending.target)} was requested"
-        case Step.GIVE_UP if pending is not None:
+        return Wish(reason="a restart was requested")
+    pending = wishes.pending_upgrade()
+    if pending is None or running is None:
+        return None
+    step = decide(
+        pending, running=running, tried=restarts.tried(), began_under=began_under, is_old=is_old
+    )
+    match step:
+        case Step.LEAVE:
+            reason = f"an upgrade to {_named(pending.target)} was requested"
+            return Wish(reason=reason, initiated_ms=pending.initiated_ms)
+        case Step.GIVE_UP:
             error = (
                 f"The processes were started again and still run {_named(running)}. "
                 "Put the new images in place, then ask for the upgrade again."
             )
             wishes.upgrade_failed(running=running, target=pending.target, error=error)
-            _log.error(
-                "the upgrade to %s came to nothing: %s still runs after a restart; it is recorded "
-                "as failed",
-                _named(pending.target),
-                _named(running),
-                extra={"action": "upgrade"},
-            )
-        case _:
+            _log.error("the upgrade came to nothing: %s", error, extra={"action": "upgrade"})
+        case Step.NOTHING:
             pass
     return None
 

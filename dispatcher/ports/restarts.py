@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from dispatcher.domain.upgrade import Upgrade, Versions
+from dispatcher.domain.upgrade import Tried, Upgrade, Versions
 
 
 class Wishes(Protocol):
@@ -24,18 +24,19 @@ class Wishes(Protocol):
 class Restarts(Protocol):
     """How the processes of an account hear that they are to end; may raise ``StoreUnavailable``."""
 
-    def call(self, reason: str) -> None:
-        """Tell all processes to end; their supervisors start them again."""
+    def call(self, text: str, *, initiated_ms: int | None) -> None:
+        """Tell all processes to end; their supervisors start them again. Repeatable.
+
+        Args:
+            text: A new text is a new call; it ends with the reason.
+            initiated_ms: The upgrade for which they end, if any; remembered in the same step.
+        """
         ...
 
     def last_call(self) -> str:
-        """Return the last call, empty when there was none: a new text is a new call."""
+        """Return the last call, empty when there was none."""
         ...
 
-    def note_tried(self, initiated_ms: int) -> None:
-        """Remember for which upgrade we ended."""
-        ...
-
-    def tried(self) -> int | None:
-        """Return the upgrade for which we ended last."""
+    def tried(self) -> Tried | None:
+        """Return the upgrade for which the processes were called last."""
         ...

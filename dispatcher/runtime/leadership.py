@@ -46,6 +46,7 @@ class Leadership:
         self._good_until = 0.0
         self._was_told = False
         self._trouble: str | None = None
+        self._has_resigned = False
 
     def trouble(self) -> str | None:
         """Say why the store did not tell lately who leads, or None."""
@@ -68,6 +69,8 @@ class Leadership:
         Raises:
             StoreError: Redis is away; the term runs out by itself.
         """
+        if self._has_resigned:
+            return _EVERY
         sent = self._clock.monotonic()
         try:
             term = self._lead.take()
@@ -85,12 +88,12 @@ class Leadership:
             _log.info("this runtime %s", text, extra={"action": "lead"})
         return _EVERY
 
-    def resign(self) -> int:
-        """Stop leading at a clean end; return how many other runtimes live, none if nobody knows."""
+    def resign(self) -> int | None:
+        """Stop leading at a clean end; return how many other runtimes live, None if nobody knows."""
         with self._lock:
-            self._term = None
+            self._term, self._has_resigned = None, True
         try:
             return self._lead.resign()
         except StoreError as error:
             _log.info("the lead runs out by itself: %s", error, extra={"action": "lead"})
-            return 0
+            return None

@@ -41,6 +41,7 @@ _SILENT_S: Final = 30
 """A connection that neither sends nor takes anything for so long is closed."""
 HANGS: Final = 70
 """The exit code of a process whose loops hang (``EX_SOFTWARE``)."""
+_LAST_WORDS_S: Final = 5.0
 _STOP_WITHIN: Final = timedelta(seconds=10)
 _RETRY: Final = timedelta(seconds=2)
 
@@ -115,6 +116,10 @@ def run(settings: Settings) -> int:
 
 def _give_up_hanging(loops: tuple[str, ...]) -> None:
     """End at once: what hangs cannot be stopped in good order, and nothing is lost by it."""
+    # Whoever hangs may hang on the log itself.
+    end = threading.Timer(_LAST_WORDS_S, os._exit, (HANGS,))
+    end.daemon = True
+    end.start()
     _log.critical(
         "%s make no progress; the process ends, to be started again",
         ", ".join(loops),
@@ -143,8 +148,8 @@ def _assemble(
         parts.backend,
         parts.restarts,
         running=vitals.versions,
-        every=every,
-        mode=settings.upgrade_mode,
+        clock=parts.clock,
+        every=every if settings.upgrade_mode == "exit" else None,
         may_ask=lambda: leadership.term() is not None and not vitals.are_credentials_rejected(),
     )
     supervisor = vitals.supervisor = Supervisor((

@@ -5,8 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from dispatcher.adapters.workspace import Workspace
-from dispatcher.domain.errors import BackendError
+from dispatcher.domain.errors import BackendError, BackendGarbled
+from dispatcher.domain.profile import Profile
 from dispatcher.flows.profiles import Place, sync_profiles
+from dispatcher.ports.profiles import Profiles
 from dispatcher.prompts import manuals
 from dispatcher.runtime.leadership import STAND_BY, Leadership
 from dispatcher.runtime.vitals import Vitals
@@ -14,6 +16,30 @@ from dispatcher.settings import Settings
 from dispatcher.wiring import Parts, milliseconds
 
 _log = logging.getLogger(__name__)
+
+
+class Doubtful:
+    """The backend's profiles, but that there are none is believed only the second time.
+
+    An account that is empty for a moment would make the gateway forget all agents.
+    """
+
+    def __init__(self, profiles: Profiles) -> None:
+        self._profiles = profiles
+        self._doubts = True
+
+    def profiles(self) -> tuple[Profile, ...]:
+        """List them.
+
+        Raises:
+            BackendGarbled: The backend has named some before, or nothing yet, and names none now.
+        """
+        found = self._profiles.profiles()
+        if not found and self._doubts:
+            self._doubts = False
+            raise BackendGarbled("there are none; that is believed when the next sync says it again")
+        self._doubts = bool(found)
+        return found
 
 
 class ProfileSync:
@@ -26,6 +52,7 @@ class ProfileSync:
         self._every = milliseconds(parts.settings.agent_sync_interval)
         self._place = place_of(parts.settings)
         self._told: tuple[str, ...] = ()
+        self._doubtful = Doubtful(parts.backend)
         if not parts.settings.openclaw_profile_sync and parts.settings.openclaw_gateway_url:
             _log.warning(
                 "OPENCLAW_PROFILE_SYNC is off: the gateway must know the agents by itself",
@@ -40,7 +67,7 @@ class ProfileSync:
             return STAND_BY
         try:
             written = sync_profiles(
-                profiles=self._parts.backend,
+                profiles=self._doubtful,
                 place=self._place,
                 today=self._parts.clock.now().date(),
             )

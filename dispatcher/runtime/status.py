@@ -83,7 +83,7 @@ class StatusReports:
         Raises:
             BackendError: The report did not arrive; the next round tries again.
         """
-        if self._leadership.term() is None:
+        if not self._speaks():
             # Whoever leads anew reports at once, whatever was told before.
             self._last = self._led_since = None
             return LOOK
@@ -106,9 +106,24 @@ class StatusReports:
         self._next = now + self._every.total_seconds()
         return LOOK
 
-    def leave(self, *, others: int) -> None:
-        """Say at a clean end that we are gone, unless another runtime lives; best effort."""
-        if others > 0 or self._health.are_credentials_rejected():
+    def _speaks(self) -> bool:
+        """Say whether this runtime is the one that reports.
+
+        While Redis is away nobody leads. Then whoever has reported before goes on: otherwise the
+        backend would take all of us for gone.
+        """
+        if self._leadership.term() is not None:
+            return True
+        return self._last is not None and not self._leadership.is_known()
+
+    def leave(self, *, others: int | None) -> None:
+        """Say at a clean end that we are gone, unless another runtime lives; best effort.
+
+        Args:
+            others: How many live; None when nobody knows: then only the one that reported speaks.
+        """
+        is_last = others == 0 or (others is None and self._last is not None)
+        if not is_last or self._health.are_credentials_rejected():
             return
         try:
             self._backend.report_status("offline")

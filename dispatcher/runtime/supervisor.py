@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,8 +10,9 @@ from dispatcher.domain.errors import DispatcherError, StoreUnusable
 from dispatcher.domain.redact import short_error
 from dispatcher.ports import Clock
 
-_STUCK = timedelta(minutes=2)
-_HOPELESS = timedelta(minutes=5)
+_STUCK = timedelta(minutes=5)
+"""An audit of 500 rows with a slow backend takes minutes."""
+_HOPELESS = timedelta(minutes=15)
 """A loop that makes no progress for so long will not: the process ends, to be started again."""
 _AFTER_A_DEFECT = timedelta(seconds=5)
 _LONGEST = timedelta(minutes=1)
@@ -129,20 +131,24 @@ class Supervisor:
         watch.start()
 
     def _watch(self, on_hopeless: Callable[[tuple[str, ...]], None]) -> None:
+        before: tuple[str, ...] = ()
         while not self._stopping.wait(_WATCH_S):
             found = self.hopeless()
-            if found:
-                on_hopeless(found)
+            # Whoever was frozen wakes up together with its loops: they get a moment to go on.
+            hanging = tuple(name for name in found if name in before)
+            if hanging:
+                on_hopeless(hanging)
                 return
+            before = found
 
     def stop(self, *, within: timedelta) -> None:
         """Let every round end, but wait no longer than ``within`` for all of them."""
         self._stopping.set()
         for loop in self.loops:
             loop.wake.set()
-        share = within.total_seconds() / max(1, len(self._threads))
+        deadline = time.monotonic() + within.total_seconds()
         for thread in self._threads:
-            thread.join(share)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def hopeless(self) -> tuple[str, ...]:
         """Name the loops that have made no progress for so long that they will not."""

@@ -36,6 +36,7 @@ class Vitals:
         self._gateway = GatewayState(is_ready=False, version=None, problem="Not looked at yet.")
         self._synced: tuple[datetime, Synced] | None = None
         self._sync_error: str | None = None
+        self._sync_fails_since: datetime | None = None
         self._profile_problems: tuple[str, ...] = ()
         self.supervisor: Supervisor | None = None
 
@@ -71,7 +72,7 @@ class Vitals:
         """Note that the crew was heard of."""
         with self._lock:
             self._synced = (self._parts.clock.now(), synced)
-            self._sync_error = None
+            self._sync_error = self._sync_fails_since = None
 
     def profiles_synced(self, problems: tuple[str, ...]) -> None:
         """Note what could not be written of the agents' profiles."""
@@ -82,6 +83,7 @@ class Vitals:
         """Note that the crew could not be heard of; the last roster stays."""
         with self._lock:
             self._sync_error = short_error(str(error))
+            self._sync_fails_since = self._sync_fails_since or self._parts.clock.now()
 
     def stuck(self) -> tuple[str, ...]:
         """Name the loops that make no progress; none is the sign of life."""
@@ -130,10 +132,10 @@ class Vitals:
 
     def _is_sync_late(self) -> bool:
         """Say whether the leader has heard nothing of the crew for long; a standby does not ask."""
-        if self._leadership.term() is None or self._synced is None or self._sync_error is None:
+        if self._leadership.term() is None or self._sync_fails_since is None:
             return False
         every = timedelta(milliseconds=self._parts.settings.agent_sync_interval)
-        return self._parts.clock.now() - self._synced[0] > 3 * every
+        return self._parts.clock.now() - self._sync_fails_since > 3 * every
 
     def _store_problems(self, stats: Stats | None) -> list[str]:
         trouble = self._leadership.trouble()
@@ -155,9 +157,11 @@ class Vitals:
         with self._lock:
             return found + [f"Profiles: {one}" for one in self._profile_problems[:_TOLD]]
 
-    def versions(self) -> Versions:
-        """Return what runs here, as far as it is known."""
-        return Versions(openclaw=self._openclaw_version(), runtime=self._parts.version)
+    def versions(self) -> Versions | None:
+        """Return what runs here; None while the gateway has not told its version."""
+        with self._lock:
+            openclaw = self._gateway.version
+        return Versions(openclaw=openclaw, runtime=self._parts.version) if openclaw else None
 
     def version(self) -> dict[str, str]:
         """Return the answer of ``/version``."""

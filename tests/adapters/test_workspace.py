@@ -127,6 +127,25 @@ def test_removing_takes_the_file_and_an_empty_folder_and_nothing_else(files, roo
     assert listed(root / "a/skills/c") == ["notes.md"]
 
 
+def test_removing_and_reading_make_no_folders(files: Workspace, root: Path) -> None:
+    files.remove(["a", "skills", "b"], "SKILL.md")
+    assert files.read(["a"], "F.md", at_most=9) == ""
+
+    assert not root.exists()
+
+
+def test_a_root_that_is_a_link_is_refused(files: Workspace, root: Path, tmp_path: Path) -> None:
+    """The gateway's container can change the folder that it stands in."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    root.symlink_to(elsewhere)
+
+    with pytest.raises(OSError, match=r"."):
+        files.write(["a"], "F.md", "text")
+
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_removing_does_not_follow_a_link(files: Workspace, root: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

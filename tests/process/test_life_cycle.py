@@ -115,7 +115,8 @@ def test_item_169_a_restart_request_ends_all_processes_in_good_order(start_stack
     assert "restart was requested" in stack.workers[0].log.read_text()
 
 
-def test_item_170_an_upgrade_is_tried_once_and_then_recorded_as_failed(start_stack) -> None:
+def test_item_170_an_upgrade_ends_the_processes_once(start_stack) -> None:
+    """Whether it came to nothing is judged minutes later; a start does not judge it."""
     stack = start_stack(HEALTH_CHECK_INTERVAL="1000")
     until(lambda: status(stack), lambda found: found == "online", seconds=15)
     stack.human("request_upgrade", openclaw_version="9.9.9", runtime_version="9.9.9")
@@ -123,12 +124,9 @@ def test_item_170_an_upgrade_is_tried_once_and_then_recorded_as_failed(start_sta
 
     stack.runtime.start()
     until(lambda: is_ready(stack.url), seconds=20)
+    until(lambda: status(stack), lambda found: found == "online", seconds=15)
+    time.sleep(5)
 
-    def history() -> list[dict]:
-        (row,) = stack.human("rows", table="runtimes")
-        return row.get("upgradeHistory", [])
-
-    (entry,) = until(history, seconds=15)
-    assert entry["status"] == "failed"
-    assert "still run runtime" in entry["error"]
     assert stack.runtime.exit_code is None
+    (row,) = stack.human("rows", table="runtimes")
+    assert row.get("upgradeHistory", []) == []

@@ -63,5 +63,18 @@ def test_resigning_ends_the_lead_at_once_even_with_redis_away() -> None:
     leadership = Leadership(lead, ManualClock())
     leadership.round()
     lead.resign = lambda: (_ for _ in ()).throw(StoreUnavailable("away"))
-    leadership.resign()
+    assert leadership.resign() is None
     assert leadership.term() is None
+
+
+def test_a_round_that_was_late_does_not_take_the_lead_again() -> None:
+    """Whoever has resigned is about to end: nobody would lead for a lease."""
+    lead = FakeLead(7, 8)
+    leadership = Leadership(lead, ManualClock())
+    leadership.round()
+
+    assert leadership.resign() == 1
+    leadership.round()
+
+    assert leadership.term() is None
+    assert lead.terms == [8]

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from dispatcher.adapters.workspace import Workspace
+from dispatcher.domain.errors import BackendGarbled
 from dispatcher.domain.ids import AgentId
 from dispatcher.domain.profile import Profile
 from dispatcher.flows.profiles import Place, Written, sync_profiles
+from dispatcher.runtime.profiles import Doubtful
 from tests.unit.test_profile import profile, skill
 
 DAY = date(2026, 3, 1)
@@ -199,6 +201,85 @@ def test_a_skill_of_two_megabytes_is_written_whole(office: Office) -> None:
     office.sync()
 
     assert (office.root / "engineer/skills/deploy/SKILL.md").stat().st_size > 2_000_000
+
+
+def test_a_skill_that_cannot_be_written_stays_in_the_configuration(office: Office) -> None:
+    """Its last text still stands there."""
+    office.sync()
+    before = office.config.read_text()
+    folder = office.root / "engineer/skills/deploy"
+    (folder / "SKILL.md").unlink()
+    (folder / "SKILL.md").mkdir()
+
+    written = office.sync()
+
+    assert len(written.problems) == 1
+    assert "deploy" in written.problems[0]
+    assert office.config.read_text() == before
+    (folder / "SKILL.md").rmdir()
+    office.found = (profile(skills=()),)
+    office.sync()
+    assert not folder.exists()
+
+
+def test_a_skill_that_cannot_be_removed_is_tried_again(office: Office) -> None:
+    office.sync()
+    file = office.root / "engineer/skills/test/SKILL.md"
+    file.unlink()
+    (file / "inside").mkdir(parents=True)
+    office.found = (profile(skills=(skill(),)),)
+    assert len(office.sync().problems) == 1
+
+    (file / "inside").rmdir()
+    file.rmdir()
+    file.write_text("back")
+
+    assert office.sync().problems == []
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ['{"gateway": {"port": 1}, "agents": {}}', "// mine\n{}", "[]", "{", "[" * 9_000]
+)
+def test_a_configuration_of_somebody_else_stays(office: Office, text: str) -> None:
+    """A whole configuration holds the gateway's token, and how it listens."""
+    office.config.write_text(text)
+
+    written = office.sync()
+
+    assert office.config.read_text() == text
+    assert not written.has_new_config
+    assert len(written.problems) == 1
+    assert "OPENCLAW_WORKSPACE_ROOT" in written.problems[0]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"agents": {"list": []}, "load": {}, "skills": {}}'])
+def test_a_configuration_made_from_profiles_is_replaced(office: Office, text: str) -> None:
+    office.config.write_text(text)
+
+    assert office.sync().has_new_config
+    assert set(office.entries()) == {"engineer"}
+
+
+def test_a_text_with_half_a_character_is_written(office: Office) -> None:
+    office.found = (profile(soul="kind \ud83d"),)
+
+    assert office.sync().problems == []
+    assert (office.root / "engineer/SOUL.md").read_text() == "kind \ufffd\n"
+
+
+def test_an_account_without_agents_is_believed_only_the_second_time(office: Office) -> None:
+    doubtful = Doubtful(office)
+    assert len(doubtful.profiles()) == 1
+
+    for _ in range(2):
+        office.found = ()
+        with pytest.raises(BackendGarbled, match="next sync"):
+            doubtful.profiles()
+        assert doubtful.profiles() == ()
+        assert doubtful.profiles() == ()
+        office.found = (profile(),)
+        assert len(doubtful.profiles()) == 1
 
 
 def test_a_workspace_that_cannot_be_written_is_a_problem_and_no_crash(office, tmp_path) -> None:

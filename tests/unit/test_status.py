@@ -21,6 +21,7 @@ class Office:
         self.wellness = True
         self.is_rejected = False
         self.leads: int | None = 1
+        self.knows_who_leads = True
         self.failure: Exception | None = None
         self.reports = StatusReports(self, self, self, clock=self.clock, every=EVERY)  # type: ignore[arg-type]
 
@@ -40,6 +41,9 @@ class Office:
 
     def term(self) -> int | None:
         return self.leads
+
+    def is_known(self) -> bool:
+        return self.knows_who_leads
 
     def pass_time(self, seconds: float) -> list[str]:
         """Let rounds come every half second; return what was told meanwhile."""
@@ -101,6 +105,30 @@ def test_a_standby_says_nothing_and_reports_at_once_when_it_leads(office: Office
 
     office.leads = 2
     assert office.pass_time(1) == ["online"]
+
+
+def test_whoever_has_reported_goes_on_while_redis_is_away(office: Office) -> None:
+    """Nobody leads then, and the backend must not take all of us for gone."""
+    office.pass_time(1)
+
+    office.leads, office.knows_who_leads = None, False
+    assert office.pass_time(60) == ["online", "online"]
+
+
+def test_a_standby_stays_silent_while_redis_is_away(office: Office) -> None:
+    office.leads, office.knows_who_leads = None, False
+
+    assert office.pass_time(60) == []
+    office.reports.leave(others=None)
+    assert office.sent == []
+
+
+def test_whoever_has_reported_says_goodbye_when_nobody_knows_of_others(office: Office) -> None:
+    office.pass_time(1)
+
+    office.reports.leave(others=None)
+
+    assert office.sent[-1] == ("offline", None)
 
 
 def test_a_report_that_did_not_arrive_is_sent_again_soon(office: Office) -> None:
