@@ -3,14 +3,19 @@
 import logging
 import signal
 import threading
+import time
 from datetime import timedelta
 from types import FrameType
+from typing import Final
 
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
 from dispatcher.wiring import Parts
 from workers.renewer import Renewer
+
+_ONE_SIGNAL_S: Final = 1.0
+"""A supervisor may signal the process and its parent, which passes it on: that is one signal."""
 
 _log = logging.getLogger(__name__)
 
@@ -20,12 +25,13 @@ class Lifecycle(Middleware):
 
     Timeline of a stop: no new claims from the first moment; running turns have the drain time to
     finish; then their asks are closed, their deliveries rest for no time and their claims are
-    released, so that another worker takes over at once.
+    released, so that another worker takes over at once. A second signal ends the drain time.
     """
 
     def __init__(self, *, drain: timedelta) -> None:
         self._drain_s = drain.total_seconds()
         self._draining = threading.Event()
+        self._hurries_from = 0.0
         self._parts: Parts | None = None
         self._renewer: Renewer | None = None
 
@@ -41,11 +47,21 @@ class Lifecycle(Middleware):
         dramatiq_stops = signal.getsignal(signal.SIGTERM)
 
         def stop(signum: int, frame: FrameType | None) -> None:
+            if self._draining.is_set():
+                # Dramatiq would end at once, and nobody could take over before a lease is over.
+                self._hurry()
+                return
             self._draining.set()
+            self._hurries_from = time.monotonic() + _ONE_SIGNAL_S
             if callable(dramatiq_stops):
                 dramatiq_stops(signum, frame)
 
         signal.signal(signal.SIGTERM, stop)
+
+    def _hurry(self) -> None:
+        """Give back what still runs; not in the signal handler, which may hold a lock."""
+        if self._renewer is not None and time.monotonic() >= self._hurries_from:
+            threading.Thread(target=self._renewer.cancel_all, daemon=True).start()
 
     @property
     def is_draining(self) -> bool:

@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ _SILENT_S: Final = 30
 """A connection that neither sends nor takes anything for so long is closed."""
 HANGS: Final = 70
 """The exit code of a process whose loops hang (``EX_SOFTWARE``)."""
+_HURRIED: Final = 1
+"""The exit code after a second signal."""
+_ONE_SIGNAL_S: Final = 1.0
+"""A supervisor may signal a process and its parent, which passes it on: that is one signal."""
 _LAST_WORDS_S: Final = 5.0
 _STOP_WITHIN: Final = timedelta(seconds=10)
 _RETRY: Final = timedelta(seconds=2)
@@ -89,7 +94,15 @@ def run(settings: Settings) -> int:
         fatal.append(error)
         stopping.set()
 
+    hurries_from = 0.0
+
     def stop(signum: int, _frame: FrameType | None) -> None:
+        nonlocal hurries_from
+        if stopping.is_set():
+            if time.monotonic() >= hurries_from:
+                os._exit(_HURRIED)
+            return
+        hurries_from = time.monotonic() + _ONE_SIGNAL_S
         _log.info("stopping on %s", signal.Signals(signum).name, extra={"action": "stop"})
         stopping.set()
 

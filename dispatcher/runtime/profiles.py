@@ -37,7 +37,9 @@ class Doubtful:
         found = self._profiles.profiles()
         if not found and self._doubts:
             self._doubts = False
-            raise BackendGarbled("there are none; that is believed when the next sync says it again")
+            raise BackendGarbled(
+                "there are none; that is believed when the next sync says it again"
+            )
         self._doubts = bool(found)
         return found
 
