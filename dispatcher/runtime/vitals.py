@@ -115,7 +115,8 @@ class Vitals:
         found += self.supervisor.troubles() if self.supervisor else ()
         with self._lock:
             if self._credentials is not None:
-                found.append(f"Convex rejects the credentials: {self._credentials}")
+                hint = "compare ACCOUNT_ID and SERVICE_TOKEN with the account's settings"
+                found.append(f"Convex rejects the credentials ({hint}): {self._credentials}")
             elif self._leadership.term() is None:
                 # A standby does not list; whether the leader can is told by the leader.
                 pass

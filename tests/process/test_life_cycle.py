@@ -8,6 +8,7 @@ import pytest
 from dispatcher.lab.stack import Stack
 from tests.process.facts import replies
 from tests.process.test_leader import is_ready
+from tests.process.trouble import wake
 from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -113,6 +114,48 @@ def test_item_169_a_restart_request_ends_all_processes_in_good_order(start_stack
     assert len(replies(stack)) == 1
     assert [ask["outcome"] for ask in stack.asks()] == ["answered"]
     assert "restart was requested" in stack.workers[0].log.read_text()
+
+
+def test_item_172_a_runtime_begins_by_itself_when_the_gateway_appears(start_stack) -> None:
+    stack = start_stack()
+    stack.runtime.stop(within_s=15)
+    away = f"{stack.sandbox['gateway']}/sandbox/away"
+    httpx.post(away, json={"seconds": 8}).raise_for_status()
+    stack.human("post_message", task=stack.sandbox["taskId"], content="@engineer early")
+
+    stack.runtime.start()
+
+    until(lambda: is_alive(stack), seconds=20)
+    assert not is_ready(stack.url)
+    assert replies(stack) == []
+    until(lambda: replies(stack), seconds=30)
+    until(lambda: is_ready(stack.url), seconds=20)
+
+
+def test_item_173_a_token_that_is_rejected_at_the_start_is_told_and_awaited(start_stack) -> None:
+    """The one before us ended; it would be started again and again."""
+    stack = start_stack()
+    secret = stack.settings["SERVICE_TOKEN"].split("_", 3)[3]
+    stack.runtime.stop(within_s=15)
+    stack.human("rotate_token", secret="another")
+
+    stack.runtime.start()
+
+    until(lambda: is_alive(stack), seconds=20)
+    problems = until(lambda: stack.health()["problems"], lambda found: "credentials" in str(found))
+    assert "SERVICE_TOKEN" in str(problems)
+    assert secret not in str(problems)
+    assert not is_ready(stack.url)
+    stack.human("rotate_token", secret=secret)
+    wake(stack)
+    until(lambda: is_ready(stack.url), seconds=20)
+
+
+def is_alive(stack: Stack) -> bool:
+    try:
+        return httpx.get(f"{stack.url}/livez").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_item_170_an_upgrade_ends_the_processes_once(start_stack) -> None:

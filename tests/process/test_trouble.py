@@ -22,6 +22,7 @@ from tests.process.trouble import (
     make_tasks,
     running,
     throughout,
+    wake,
 )
 from tests.waiting import until
 
@@ -34,12 +35,6 @@ def break_backend(stack, **fault) -> None:
 
 def mention(stack, text: str = "@engineer hello") -> None:
     stack.human("post_message", task=stack.sandbox["taskId"], content=text)
-
-
-def wake(stack) -> None:
-    token = stack.settings["CONSOLE_TOKEN"]
-    answer = httpx.post(f"{stack.url}/wake", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 204
 
 
 def test_a_lost_answer_to_a_post_makes_no_second_message(start_stack) -> None:

@@ -1,6 +1,7 @@
 """Loops: a failing round ends nothing, defects come slower and slower, and what hangs is noticed."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -70,6 +71,32 @@ def test_a_loop_that_fails_again_and_again_is_told_without_secrets() -> None:
     assert len(told) == 1
     assert "The loop poll has failed 3 times in a row" in told[0]
     assert "topsecret" not in told[0]
+
+
+def test_item_155_rounds_of_a_loop_never_overlap_however_often_it_is_woken() -> None:
+    running, most, done = [], [], []
+
+    def one_round() -> timedelta:
+        running.append(1)
+        time.sleep(0.02)
+        most.append(len(running))
+        running.pop()
+        done.append(1)
+        return timedelta(0)
+
+    loop = Loop(
+        "sync", one_round, clock=ManualClock(), retry_after=RETRY,
+        on_failure=print, on_fatal=print,
+    )  # fmt: skip
+    supervisor = Supervisor((loop,))
+    supervisor.start(on_hopeless=print)
+    for _ in range(50):
+        loop.wake.set()
+        time.sleep(0.005)
+    until(lambda: len(done) > 3)
+    supervisor.stop(within=timedelta(seconds=5))
+
+    assert max(most) == 1
 
 
 def test_a_redis_that_may_not_be_used_ends_the_process() -> None:

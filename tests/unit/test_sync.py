@@ -108,6 +108,19 @@ def test_another_orchestrator_is_a_change_of_the_roster() -> None:
     assert (office.roster.version, office.roster.orchestrator) == (2, LEAD)
 
 
+def test_item_154_a_new_system_key_replaces_the_old_one() -> None:
+    """Keys of tasks are not of the roster: each turn hears its own from the backend."""
+    office = Office()
+    office.sync()
+    office.crew = (replace(A, session_key=SessionKey("system:agent:engineer:acc:v2")), B)
+
+    synced = office.sync()
+
+    assert synced.changes.changed == (ENGINEER,)
+    keys = {member.session_key for member in synced.roster.members}
+    assert keys == {SessionKey("system:agent:engineer:acc:v2"), B.session_key}
+
+
 def test_a_failing_sync_keeps_the_last_roster() -> None:
     office = Office()
     office.sync()
