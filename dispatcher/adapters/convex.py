@@ -25,13 +25,11 @@ from dispatcher.domain.notification import Context, Page
 from dispatcher.domain.profile import Profile
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.roster import Member
-from dispatcher.domain.text import cut_units, without_lone_surrogates
+from dispatcher.domain.text import as_posted
 from dispatcher.domain.upgrade import Upgrade, Versions
 from dispatcher.ports import Clock
 
 READ_LIMIT: Final = timedelta(seconds=30)
-MESSAGE_UNITS: Final = 100_000
-CUT_NOTE: Final = "\n\n… (cut: the reply was longer than a message may be)"
 
 _REDACTED: Final = re.compile(r"\[Request ID: [^\]]+\] Server Error\s*")
 _CREDENTIALS: Final = (
@@ -118,8 +116,11 @@ class ConvexBackend:
         wakes_agents: bool = True,
     ) -> MessageId:
         """See ``Backend.post_message``; a longer text is cut at the backend's limit, with a note."""
-        text = cut_units(without_lone_surrogates(content), MESSAGE_UNITS, mark=CUT_NOTE)
-        arguments: dict[str, Any] = {"agentId": agent, "taskId": task, "content": text}
+        arguments: dict[str, Any] = {
+            "agentId": agent,
+            "taskId": task,
+            "content": as_posted(content),
+        }
         if not wakes_agents:
             arguments["suppressAgentNotifications"] = True
         if key is not None:

@@ -89,7 +89,7 @@ def judge_beat(text: str) -> Beat:
     said = judge(text)
     if said is Said.HEARTBEAT_OK:
         return Beat.OK
-    if said is Said.EMPTY:
+    if said in {Said.EMPTY, Said.PLACEHOLDER}:
         return Beat.NOTHING
     if said is not Said.TEXT or text.strip() == "NO":
         return Beat.OK

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from dispatcher.domain.errors import JournalUnreadable
-from dispatcher.domain.ids import MessageId, NotificationId, SessionKey
+from dispatcher.domain.ids import MessageId, NotificationId, SessionKey, TaskId
 from dispatcher.domain.reply import Reply, ToolCall, Usage
 from dispatcher.domain.rights import Rights, dump_rights, load_rights
 from dispatcher.domain.tools import ToolResult
@@ -19,7 +19,7 @@ VERSION: Final = 2
 
 _PLAIN: Final = (
     "session_key", "asks", "answers", "shown_ms", "is_required", "is_answer_to_agent", "starts_work",
-    "rounds", "calls_begun", "requests", "said", "attempts_spent", "post_key", "blind", "message", "outcome", "cause",
+    "rounds", "calls_begun", "requests", "said", "attempts_spent", "post_key", "blind", "task", "message", "outcome", "cause",
 )  # fmt: skip
 
 
@@ -67,6 +67,7 @@ class Journal:
         attempts_spent: Attempts that were spent on getting the reply; writing it back has its own.
         post_key: The key of the post that may be under way.
         blind: Set when the post has no key: it is looked for in the thread before it is repeated.
+        task: Where the update of a heartbeat goes; what it was about may look different by now.
         outcome: What the delivery settles as once its row is marked.
         cause: Why it dies, when the stage is ``DYING``.
     """
@@ -89,6 +90,7 @@ class Journal:
     attempts_spent: int = 0
     post_key: NotificationId | None = None
     blind: Blind | None = None
+    task: TaskId | None = None
     message: MessageId | None = None
     outcome: str | None = None
     cause: str | None = None
@@ -158,6 +160,7 @@ def load(text: str) -> Journal:
             attempts_spent=int(fields.get("attempts_spent", 0)),
             post_key=fields.get("post_key"),
             blind=Blind(fields["blind"]) if "blind" in fields else None,
+            task=fields.get("task"),
             message=fields.get("message"),
             outcome=fields.get("outcome"),
             cause=fields.get("cause"),

@@ -1,6 +1,10 @@
 """Text as the backend counts and cuts it: in UTF-16 code units, without lone surrogates."""
 
+from typing import Final
+
 ELLIPSIS = "…"
+MESSAGE_UNITS: Final = 100_000
+CUT_NOTE: Final = "\n\n… (cut: the reply was longer than a message may be)"
 
 
 def utf16_units(text: str) -> int:
@@ -30,3 +34,8 @@ def cut_units(text: str, limit: int, *, mark: str = ELLIPSIS) -> str:
         if units > room:
             break
     return text[:end].rstrip() + mark
+
+
+def as_posted(text: str) -> str:
+    """Return a message as it will stand in the thread: cut at the backend's limit, with a note."""
+    return cut_units(without_lone_surrogates(text), MESSAGE_UNITS, mark=CUT_NOTE)

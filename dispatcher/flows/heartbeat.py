@@ -10,7 +10,14 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from dispatcher.domain.delivery import Outcome, Resting, Settled, Spent
-from dispatcher.domain.errors import AskCancelled, BackendError, LeaseLost, StoreError
+from dispatcher.domain.errors import (
+    AskCancelled,
+    BackendError,
+    BackendUnavailable,
+    CredentialsRejected,
+    LeaseLost,
+    StoreError,
+)
 from dispatcher.domain.fence import one_line
 from dispatcher.domain.heartbeat import (
     FOLLOW_UPS,
@@ -24,7 +31,7 @@ from dispatcher.domain.heartbeat import (
     task_named,
     tracked,
 )
-from dispatcher.domain.heartbeat_prompt import ENTRIES, build_heartbeat
+from dispatcher.domain.heartbeat_prompt import ENTRIES, TASKS, build_heartbeat
 from dispatcher.domain.ids import SessionKey, TaskId
 from dispatcher.domain.journal import Blind, Stage, load
 from dispatcher.domain.notification import Message
@@ -32,9 +39,11 @@ from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import Cause
 from dispatcher.domain.rights import Rights
 from dispatcher.domain.roster import Member, Roster
+from dispatcher.domain.text import as_posted
 from dispatcher.flows.desk import Attempt, Waking
 from dispatcher.flows.rounds import Turn, converse
 
+_NOTHING: Final = Settled(outcome=f"heartbeat_{Beat.NOTHING.value}")
 _ARRIVES_WITHIN: Final = timedelta(seconds=60)
 _THREAD_LIMIT: Final = 50
 
@@ -50,6 +59,7 @@ class _Scene:
     Attributes:
         tasks: What the agent could act on; the first one is its focus.
         thread: Of the focus.
+        is_whole: All of that could be read.
     """
 
     member: Member
@@ -57,6 +67,7 @@ class _Scene:
     session_key: SessionKey
     tasks: tuple[TrackedTask, ...]
     thread: tuple[Message, ...]
+    is_whole: bool
 
     @property
     def rights(self) -> Rights:
@@ -82,8 +93,10 @@ def beat(attempt: Attempt) -> Outcome:
         scene = _look(attempt, waking)
         if scene is None:
             return Settled(outcome="gone")
-        seen = fingerprint(scene.tasks, scene.thread)
-        outcome = _run(attempt, waking, scene, is_idle=seen == waking.heartbeats.seen(agent))
+        # What could not be read may be new.
+        seen = fingerprint(scene.tasks, scene.thread) if scene.is_whole else ""
+        is_idle = seen != "" and seen == waking.heartbeats.seen(agent)
+        outcome = _run(attempt, waking, scene, is_idle=is_idle)
     except (LeaseLost, StoreError):
         raise
     except AskCancelled:
@@ -92,6 +105,9 @@ def beat(attempt: Attempt) -> Outcome:
         attempt.hold.check()
         _log.warning("the heartbeat is missed: %s", error, extra=attempt.fields("heartbeat"))
         seen, outcome = "", Settled(outcome="missed")
+    if outcome == _NOTHING:
+        # Whoever said nothing at all has not looked.
+        seen = ""
     if not isinstance(outcome, Resting):
         waking.heartbeats.end(agent, seen=seen)
     return outcome
@@ -103,25 +119,37 @@ def _look(attempt: Attempt, waking: Waking) -> _Scene | None:
     member = roster.find(agent) if roster else None
     if roster is None or member is None or member.session_key is None or not member.agent.slug:
         return None
-    leads = agent == roster.orchestrator
-    mine = _or_none(attempt, lambda: waking.tasks.assigned_tasks(agent))
-    others = _or_none(attempt, waking.tasks.tracked_tasks) if leads else ()
-    tasks = tracked(mine, others, leads=leads)
+    leads, whole = agent == roster.orchestrator, True
+
+    def look(read: Callable[[], tuple[Found, ...]]) -> tuple[Found, ...]:
+        nonlocal whole
+        try:
+            return read()
+        except BackendError as error:
+            whole = False
+            _log.info(
+                "a heartbeat goes on without it: %s", error, extra=attempt.fields("heartbeat")
+            )
+            return ()
+
+    mine = look(lambda: waking.tasks.assigned_tasks(agent))
+    tasks = tracked(mine, look(waking.tasks.tracked_tasks) if leads else (), leads=leads)
+    focus = tasks[0].task_id if tasks else None
     thread: tuple[Message, ...] = ()
-    if tasks:
-        focus = tasks[0].task_id
-        thread = _or_none(
-            attempt, lambda: waking.tasks.newest_messages(agent, focus, limit=ENTRIES)
-        )
+    if focus is not None:
+        thread = look(lambda: waking.tasks.newest_messages(agent, focus, limit=ENTRIES))
     return _Scene(
-        member=member, roster=roster, session_key=member.session_key, tasks=tasks, thread=thread
-    )
+        member=member, roster=roster, session_key=member.session_key, tasks=tasks, thread=thread,
+        is_whole=whole,
+    )  # fmt: skip
 
 
 def _run(attempt: Attempt, waking: Waking, scene: _Scene, *, is_idle: bool) -> Outcome:
     attempt.journal = load(attempt.claim.journal_text)
     journal = attempt.journal
     if waking.skips_idle and is_idle and journal.stage is Stage.NEW:
+        # That nothing has changed is just what a lead reminds others of.
+        _remind(attempt, waking, scene)
         waking.tasks.report_heartbeat(scene.member.agent_id, task=None)
         return Settled(outcome="idle")
     is_answered = journal.reply is not None and journal.needs_no_agent
@@ -158,7 +186,7 @@ def _conclude(attempt: Attempt, waking: Waking, scene: _Scene, reply: Reply) -> 
             extra=attempt.fields("heartbeat"),
         )
     if said is Beat.ACTION:
-        task = task_named(reply.text, scene.tasks)
+        task = attempt.journal.task or task_named(reply.text, scene.tasks[:TASKS])
         if task is None:
             _log.warning("an update names no task", extra=attempt.fields("heartbeat"))
         elif attempt.journal.blind is Blind.SENT:
@@ -169,8 +197,7 @@ def _conclude(attempt: Attempt, waking: Waking, scene: _Scene, reply: Reply) -> 
             )
         else:
             _post(attempt, waking, task, reply.text.strip())
-    if scene.rights.is_orchestrator and scene.member.flags.can_mention_agents:
-        _remind(attempt, waking, scene)
+    _remind(attempt, waking, scene)
     attempt.hold.check()
     waking.tasks.report_heartbeat(scene.member.agent_id, task=task)
     return Settled(outcome=f"heartbeat_{said.value}")
@@ -183,22 +210,29 @@ def _post(attempt: Attempt, waking: Waking, task: TaskId, text: str) -> None:
         return
     if journal.blind is Blind.WAITED:
         thread = waking.tasks.newest_messages(agent, task, limit=_THREAD_LIMIT)
-        if any(one.author_id == agent and one.content == text for one in thread):
+        if any(one.author_id == agent and one.content == as_posted(text) for one in thread):
             return
-    attempt.write(journal.evolve(stage=Stage.POSTING, blind=Blind.SENT))
+    attempt.write(journal.evolve(stage=Stage.POSTING, blind=Blind.SENT, task=task))
     attempt.hold.check()
     message = attempt.desk.backend.post_message(agent=agent, task=task, content=text, key=None)
     attempt.write(attempt.journal.evolve(message=message, blind=None))
 
 
 def _remind(attempt: Attempt, waking: Waking, scene: _Scene) -> None:
-    """Ask assignees who have been silent for long; the backend passes over whoever was asked."""
+    """A lead asks assignees who have been silent for long; the backend passes over whoever was asked."""
+    if not (scene.rights.is_orchestrator and scene.member.flags.can_mention_agents):
+        return
     budget = FOLLOW_UPS - attempt.journal.requests
     for task in scene.tasks:
         if budget <= 0:
             return
+        attempt.hold.check()
         try:
             budget -= _remind_of(attempt, waking, scene, task)
+        except (BackendUnavailable, CredentialsRejected) as error:
+            # The others would have to wait for the same.
+            _log.info("no reminders: %s", error, extra=attempt.fields("heartbeat"))
+            return
         except BackendError as error:
             _log.info("no reminder: %s", error, extra=attempt.fields("heartbeat"))
 
@@ -226,11 +260,3 @@ def _remind_of(attempt: Attempt, waking: Waking, scene: _Scene, task: TrackedTas
         agent=agent, task=task.task_id, slugs=slugs, message=message
     )
     return bool(made)
-
-
-def _or_none(attempt: Attempt, look: Callable[[], tuple[Found, ...]]) -> tuple[Found, ...]:
-    try:
-        return look()
-    except BackendError as error:
-        _log.info("a heartbeat goes on without it: %s", error, extra=attempt.fields("heartbeat"))
-        return ()

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dispatcher.adapters.convex import CUT_NOTE, MESSAGE_UNITS
 from dispatcher.domain import errors
-from dispatcher.domain.text import utf16_units
+from dispatcher.domain.text import CUT_NOTE, MESSAGE_UNITS, utf16_units
 from dispatcher.domain.upgrade import Versions
 from tests.adapters.convex_office import (
     ACCOUNT,

@@ -47,6 +47,17 @@ def test_who_is_new_waits_for_its_first_one_and_who_is_known_keeps_its_time(room
     assert 58 < wait_of(room, B) <= 60
 
 
+def test_after_a_long_stop_not_all_wake_at_once(room, beats) -> None:
+    beats.plan([(A, EVERY, SOON), (B, EVERY, SOON)], term=0)
+    make_due(room, A)
+    make_due(room, B)
+
+    beats.plan([(A, EVERY, timedelta(seconds=3)), (B, EVERY, timedelta(seconds=60))], term=0)
+
+    assert 2 < wait_of(room, A) <= 3
+    assert 58 < wait_of(room, B) <= 60
+
+
 def test_item_140_a_changed_interval_starts_anew_and_who_left_is_forgotten(room, beats) -> None:
     beats.plan([(A, EVERY, timedelta(seconds=30)), (B, EVERY, SOON)], term=0)
 

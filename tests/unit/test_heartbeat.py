@@ -106,7 +106,7 @@ def test_a_heartbeat_stands_behind_every_notification_of_its_mailbox() -> None:
         ("Loading context for heartbeat...\n\nHEARTBEAT_OK", Beat.OK),
         ("Did some checks.\nHEARTBEAT_OK", Beat.AMBIGUOUS), ("HEARTBEAT_OK, really", Beat.AMBIGUOUS),
         ("HEARTBEAT_OKAY", Beat.ACTION), ("NO_REPLY", Beat.OK), ("NO", Beat.OK),
-        ("NOTHING_TO_ADD", Beat.OK), ("No response from agent.", Beat.OK), ("", Beat.NOTHING),
+        ("NOTHING_TO_ADD", Beat.OK), ("No response from agent.", Beat.NOTHING), ("", Beat.NOTHING),
         ("  ", Beat.NOTHING), ("I fixed it.\nTask ID: a", Beat.ACTION),
     ],
 )  # fmt: skip

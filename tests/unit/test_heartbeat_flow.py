@@ -14,6 +14,7 @@ from dispatcher.domain.journal import Blind, Journal, Stage
 from dispatcher.domain.notification import Flags, Message
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.roster import Roster
+from dispatcher.domain.text import as_posted
 from dispatcher.flows.desk import Waking
 from tests.fakes.desk import Office
 from tests.fakes.mailboxes import FakeMailboxes
@@ -243,6 +244,30 @@ def test_an_agent_with_nothing_new_is_not_asked_and_still_lives() -> None:
     assert office.ended == [office.known]
 
 
+@pytest.mark.parametrize("failing", ["assigned_tasks", "newest_messages"])
+def test_an_agent_whose_work_cannot_be_read_is_asked_and_looked_at_again(failing: str) -> None:
+    office = BeatOffice(skips_idle=True)
+    office.known = (
+        fingerprint((), ()) if failing == "assigned_tasks" else fingerprint(office.mine, ())
+    )
+    office.failing = {failing}
+    office.gateway.will_say("HEARTBEAT_OK")
+
+    assert office.wake() == Settled(outcome="heartbeat_ok")
+
+    assert office.ended == [""]
+
+
+@pytest.mark.parametrize("text", ["", "No response from agent."])
+def test_whoever_said_nothing_at_all_has_not_looked(text: str) -> None:
+    office = BeatOffice(skips_idle=True)
+    office.gateway.will_say(text)
+
+    assert office.wake() == Settled(outcome="heartbeat_nothing")
+
+    assert office.ended == [""]
+
+
 def test_an_agent_with_something_new_is_asked() -> None:
     office = BeatOffice(skips_idle=True)
     office.known = fingerprint(office.mine, ())
@@ -282,6 +307,38 @@ def test_a_post_that_may_be_under_way_is_looked_for_later_and_not_repeated() -> 
     office.threads = {str(TASK): (message(author_id=ENGINEER, content="Done."),)}
     assert office.wake() == Settled(outcome="heartbeat_action")
     assert office.said() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("Done.", "Done."), (" half \ud83d", "half \ufffd"), ("x" * 100_001, None)]
+)
+def test_an_update_is_looked_for_where_it_was_posted_whatever_is_first_by_now(
+    text: str, found: str | None
+) -> None:
+    """Its own post has made another task the first one."""
+    office = BeatOffice()
+    office.left_behind(
+        Journal(
+            stage=Stage.POSTING, session_key=A.session_key, asks=1, reply=Reply(text=text),
+            blind=Blind.WAITED, task=TASK,
+        )
+    )  # fmt: skip
+    office.mine = (task("another", "in_progress"),)
+    posted = as_posted(text) if found is None else found
+    office.threads = {str(TASK): (message(author_id=ENGINEER, content=posted),)}
+
+    assert office.wake() == Settled(outcome="heartbeat_action")
+    assert office.said() == []
+    assert office.reported == [(ENGINEER, TASK)]
+
+
+def test_where_an_update_goes_is_known_before_it_is_posted() -> None:
+    office = BeatOffice()
+    office.gateway.will_say("Done.")
+
+    office.wake()
+
+    assert [one.task for one in office.mailboxes.journals if one.blind is Blind.SENT] == [TASK]
 
 
 def test_a_post_that_never_arrived_is_made_after_the_look() -> None:
@@ -336,6 +393,41 @@ def test_item_149_the_lead_reminds_at_most_three_times_whoever_is_silent() -> No
     (_, _, _, text), *_ = [c for c in office.actions.calls if c[0] == "request_responses"]
     assert '"T0"' in text
     assert "minutes" in text
+
+
+def test_a_lead_that_is_not_asked_reminds_all_the_same() -> None:
+    """That nothing has changed is just what it reminds others of."""
+    office = lead_office(task("t", updated=1, assignees=(ENGINEER,)), says=())
+    office.desk = replace(office.desk, waking=replace(office.desk.waking, skips_idle=True))
+    office.known = fingerprint(office.all, ())
+
+    assert office.wake() == Settled(outcome="idle")
+
+    assert office.gateway.asks == []
+    assert reminders(office) == [("t", ["engineer"])]
+
+
+def test_a_backend_that_is_away_ends_the_reminders() -> None:
+    """Each of the others would wait for its time-out, and hold a slot meanwhile."""
+    office = lead_office(*[task(f"t{n}", updated=n, assignees=(ENGINEER,)) for n in range(9)])
+    office.failing = {"newest_messages"}
+
+    assert office.wake() == Settled(outcome="heartbeat_ok")
+
+    # Once for the focus, once for the first reminder.
+    assert office.diary.calls.count("newest_messages") == 2
+    assert reminders(office) == []
+
+
+def test_a_task_that_was_not_shown_is_not_posted_to() -> None:
+    """Somebody may have written its id into a thread."""
+    office = lead_office(
+        *[task(f"t{n}", updated=n) for n in range(30)], says=("Done. Task ID: t29",)
+    )
+
+    office.wake()
+
+    assert [where for where, _ in office.said()] == ["t0"]
 
 
 def test_old_tasks_without_assignees_do_not_use_up_the_reminders() -> None:
