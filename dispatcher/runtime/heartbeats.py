@@ -1,6 +1,7 @@
 """The clock of heartbeats: plans them by the roster, and puts those that are due into mailboxes."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -16,18 +17,24 @@ _PLAN_AGAIN_S: Final = 30.0
 
 
 class HeartbeatClock:
-    """Looks every two seconds, while this runtime leads."""
+    """Looks every two seconds, while this runtime leads and the gateway is there.
 
-    def __init__(self, parts: Parts, leadership: Leadership) -> None:
+    A heartbeat is tried once: while the gateway starts, all would be missed.
+    """
+
+    def __init__(
+        self, parts: Parts, leadership: Leadership, *, is_gateway_ready: Callable[[], bool]
+    ) -> None:
         self._parts = parts
         self._leadership = leadership
+        self._is_gateway_ready = is_gateway_ready
         self._planned: tuple[int, int] | None = None
         self._plan_at = 0.0
 
     def round(self) -> timedelta:
         """Plan what is new, and put what is due."""
         parts, term = self._parts, self._leadership.term()
-        if not parts.settings.heartbeats:
+        if not parts.settings.heartbeats or not self._is_gateway_ready():
             return _LOOK
         roster = parts.roster.read() if term is not None else None
         if term is None or roster is None:

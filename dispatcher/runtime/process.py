@@ -165,6 +165,7 @@ def _assemble(
         every=every if settings.upgrade_mode == "exit" else None,
         may_ask=lambda: leadership.term() is not None and not vitals.are_credentials_rejected(),
     )
+    beats = HeartbeatClock(parts, leadership, is_gateway_ready=vitals.is_gateway_ready)
     supervisor = vitals.supervisor = Supervisor((
         loop("lead", leadership.round),
         loop("store", StoreKeeper(parts).round),
@@ -175,7 +176,7 @@ def _assemble(
         loop("requests", requests.round),
         loop("restart", RestartWatch(parts.restarts, end).round),
         loop("sync", AgentSync(parts, vitals, leadership).round),
-        loop("heartbeats", HeartbeatClock(parts, leadership).round),
+        loop("heartbeats", beats.round),
         loop("profiles", ProfileSync(parts, vitals, leadership).round),
         loop("gateway", GatewayWatch(parts, vitals).round),
     ))  # fmt: skip

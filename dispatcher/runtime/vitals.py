@@ -158,6 +158,11 @@ class Vitals:
         with self._lock:
             return found + [f"Profiles: {one}" for one in self._profile_problems[:_TOLD]]
 
+    def is_gateway_ready(self) -> bool:
+        """Say whether the gateway was ready when it was last looked at."""
+        with self._lock:
+            return self._gateway.is_ready
+
     def versions(self) -> Versions | None:
         """Return what runs here; None while the gateway has not told its version."""
         with self._lock:

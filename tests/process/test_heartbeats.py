@@ -1,7 +1,9 @@
 """Agents wake by themselves, end to end, and a worker that dies in between doubles nothing."""
 
+import time
 from typing import Any
 
+import httpx
 import pytest
 
 from dispatcher.lab.stack import Stack
@@ -64,3 +66,18 @@ def test_a_mention_of_a_waking_agent_is_answered_beside_its_heartbeat(start_stac
         seconds=15,
     )
     assert "hi" in answered[0]["content"]
+
+
+def test_no_heartbeat_is_spent_on_a_gateway_that_is_still_starting(start_stack) -> None:
+    stack = start_stack(HEARTBEATS="false", AGENT_SYNC_INTERVAL="1000")
+    stack.runtime.stop(within_s=15)
+    away = f"{stack.sandbox['gateway']}/sandbox/away"
+    httpx.post(away, json={"seconds": 12}).raise_for_status()
+    stack.settings["HEARTBEATS"] = "true"
+
+    stack.start_runtime()
+    time.sleep(8)
+    assert stack.health()["store"]["open"] == 0
+
+    until(lambda: agent(stack).get("lastHeartbeat"), seconds=30)
+    assert outcomes(stack)[0] == "answered"
