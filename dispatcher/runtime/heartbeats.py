@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Final
 
 from dispatcher.domain.heartbeat import entry_of_heartbeat, first_wait
-from dispatcher.domain.roster import Roster
+from dispatcher.domain.ids import AgentId
+from dispatcher.domain.roster import Member, Roster
 from dispatcher.runtime.leadership import STAND_BY, Leadership
 from dispatcher.wiring import Parts
 
@@ -30,6 +31,7 @@ class HeartbeatClock:
         self._is_gateway_ready = is_gateway_ready
         self._planned: tuple[int, int] | None = None
         self._plan_at = 0.0
+        self._known: frozenset[AgentId] | None = None
 
     def round(self) -> timedelta:
         """Plan what is new, and put what is due."""
@@ -56,10 +58,17 @@ class HeartbeatClock:
                 (
                     one.agent_id,
                     one.heartbeat,
-                    first_wait(place, len(awake), one.heartbeat)
+                    self._spread(one, place, len(awake))
                     + timedelta(seconds=random.uniform(0, _SPREAD_S)),  # noqa: S311 - no secret
                 )
                 for place, one in enumerate(awake)
             ],
             term=term,
         )
+        self._known = frozenset(one.agent_id for one in awake)
+
+    def _spread(self, one: Member, place: int, of: int) -> timedelta:
+        """Say how long a first heartbeat waits: whoever comes to a crew that we know, not at all."""
+        if self._known is not None and one.agent_id not in self._known:
+            return timedelta(0)
+        return first_wait(place, of, one.heartbeat)
