@@ -26,11 +26,14 @@ from dispatcher.adapters.redis.controls import RedisControls
 from dispatcher.adapters.redis.heartbeats import RedisHeartbeats
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.adapters.redis.passes import RedisPasses
+from dispatcher.adapters.redis.pulses import RedisPulses
 from dispatcher.adapters.redis.records import RedisRecords
 from dispatcher.adapters.redis.restarts import RedisRestarts
 from dispatcher.adapters.redis.roster import RedisRoster
+from dispatcher.adapters.redis.survey import RedisSurvey
 from dispatcher.adapters.turn_passes import TurnPasses
 from dispatcher.adapters.turn_tokens import TurnTokens, signing_key
+from dispatcher.domain.diagnosis import Limits
 from dispatcher.domain.ids import AccountId
 from dispatcher.domain.retry import Bounds
 from dispatcher.settings import Settings
@@ -62,10 +65,13 @@ class Parts:
 
     Attributes:
         lookout: The store, for health and metrics: it gives up soon.
+        survey: The store, for people who look; it gives up soon as well.
+        process: What this process is called: host and process id.
     """
 
     settings: Settings
     version: str
+    process: str
     clock: MachineClock
     registry: CollectorRegistry
     tally: PrometheusTally
@@ -75,6 +81,8 @@ class Parts:
     books: RedisBooks
     controls: RedisControls
     records: RedisRecords
+    survey: RedisSurvey
+    pulses: RedisPulses
     broker: RingBroker
     bell: DramatiqBell
     backend: ConvexBackend
@@ -86,6 +94,7 @@ class Parts:
     heartbeats: RedisHeartbeats
     restarts: RedisRestarts
     bounds: Bounds
+    limits: Limits
     closing: ExitStack
 
     def close(self) -> None:
@@ -114,13 +123,17 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     version = settings.runtime_version or package_version()
+    process = f"{socket.gethostname()}:{os.getpid()}"
     mailboxes = RedisMailboxes(
         client,
         account=account,
         lease=milliseconds(settings.delivery_lease_ms),
-        worker=f"{socket.gethostname()}:{os.getpid()}",
+        worker=process,
         dead_limit=settings.dead_letter_limit,
         caps=(settings.delivery_max_concurrent_sessions, settings.agent_cap),
+    )
+    lookout = RedisMailboxes(
+        impatient, account=account, lease=milliseconds(settings.delivery_lease_ms), worker="-"
     )
     broker = make_broker(client, account=account, middleware=middleware)
     backend = ConvexBackend(
@@ -142,17 +155,18 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
     return Parts(
         settings=settings,
         version=version,
+        process=process,
         clock=clock,
         registry=registry,
         tally=PrometheusTally(registry, version=version),
         redis=client,
         mailboxes=mailboxes,
-        lookout=RedisMailboxes(
-            impatient, account=account, lease=milliseconds(settings.delivery_lease_ms), worker="-"
-        ),
+        lookout=lookout,
         books=RedisBooks(client, mailboxes.steps),
         controls=RedisControls(client, mailboxes.steps),
         records=RedisRecords(client, mailboxes.steps),
+        survey=RedisSurvey(lookout.steps),
+        pulses=RedisPulses(client, mailboxes.steps),
         broker=broker,
         bell=DramatiqBell(broker),
         backend=backend,
@@ -164,6 +178,10 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         restarts=RedisRestarts(client, mailboxes.steps.prefix),
         passes=_make_passes(settings, client, mailboxes.steps.prefix, clock),
         bounds=bounds,
+        limits=Limits(
+            failures=settings.degraded_after_failures,
+            wait=milliseconds(settings.degraded_after_wait_ms),
+        ),
         closing=closing,
     )
 

@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from types import FrameType
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
+from dispatcher.domain.errors import StoreError
 from dispatcher.wiring import Parts
 from workers.renewer import Renewer
 
@@ -86,5 +88,7 @@ class Lifecycle(Middleware):
         if self._renewer is not None:
             self._renewer.stop()
         if self._parts is not None:
+            with suppress(StoreError):
+                self._parts.pulses.end(self._parts.process)
             self._parts.close()
         _log.info("stopped", extra={"action": "drain"})

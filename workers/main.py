@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from dispatcher.adapters.logs import set_up_logs
 from dispatcher.adapters.redis.connection import check_server
-from dispatcher.domain.errors import StoreUnavailable
+from dispatcher.adapters.redis.pulses import PULSE
+from dispatcher.domain.errors import StoreError, StoreUnavailable
 from dispatcher.runtime.restarts import WATCH, RestartWatch
 from dispatcher.settings import Settings, load_settings
 from dispatcher.wiring import CEILING_MARGIN, Parts, claim_ceiling, milliseconds, wire
@@ -53,9 +54,26 @@ def boot() -> None:
     )
     dramatiq.set_broker(parts.broker)
     renewer.start()
+    _give_pulses(parts)
     if settings.upgrade_mode == "exit":
         _watch_restarts(parts)
     _expose(parts.registry, settings)
+
+
+def _give_pulses(parts: Parts) -> None:
+    """Tell the others, now and then, that this process lives; it must not depend on anything."""
+
+    def give_for_ever() -> None:
+        while True:
+            try:
+                parts.pulses.give(
+                    parts.process, threads=parts.settings.worker_threads, version=parts.version
+                )
+            except StoreError as error:
+                _log.debug("no pulse was given: %s", error, extra={"action": "pulse"})
+            parts.clock.sleep(PULSE)
+
+    threading.Thread(target=give_for_ever, name="pulse", daemon=True).start()
 
 
 def _watch_restarts(parts: Parts) -> None:

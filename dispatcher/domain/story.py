@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from dispatcher.domain.delivery import Entry, NotClaimed, State
@@ -26,6 +26,7 @@ class Record:
 
     Attributes:
         entry: None when only a tombstone is left.
+        put_at: When it came into the store; it waits since then.
         state: None when it is over.
         reason: Why its mailbox is not claimed; ``HELD`` when it is.
         head: The delivery that its mailbox works on now or next.
@@ -41,6 +42,7 @@ class Record:
     cause: str = ""
     attempts: int = 0
     strikes: int = 0
+    put_at: datetime | None = None
     due: datetime | None = None
     worker: str = ""
     claimed_at: datetime | None = None
@@ -49,6 +51,12 @@ class Record:
     in_mailbox: int = 0
     journal: Journal | None = None
     events: tuple[Event, ...] = ()
+
+
+def event_of(text: str) -> Event:
+    """Read an event as the store keeps it: ``{ms}|{word}|{detail}``."""
+    ms, word, detail = text.split("|", 2)
+    return Event(at=datetime.fromtimestamp(int(ms) / 1000, UTC), word=word, detail=detail)
 
 
 _WORDS: Final[Mapping[str, str]] = {

@@ -11,6 +11,7 @@ from dispatcher.ports.mailboxes import Done, Mailboxes, Put, Stats, Swept
 from dispatcher.ports.profiles import Files, Profiles
 from dispatcher.ports.restarts import Restarts, Wishes
 from dispatcher.ports.signals import Bell, Tally
+from dispatcher.ports.survey import Survey
 from dispatcher.ports.tasks import Tasks
 from dispatcher.ports.work import Hold, Holds, Isolation, Quarantine
 
@@ -42,6 +43,7 @@ __all__ = [
     "Restarts",
     "RosterStore",
     "Stats",
+    "Survey",
     "Swept",
     "Tally",
     "Tasks",

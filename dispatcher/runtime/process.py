@@ -21,6 +21,7 @@ from dispatcher.adapters.directory import SharedDirectory
 from dispatcher.adapters.metrics import StoreCollector
 from dispatcher.adapters.redis.leader import RedisLead
 from dispatcher.domain.errors import StoreError, StoreUnusable
+from dispatcher.runtime.health import Health
 from dispatcher.runtime.heartbeats import HeartbeatClock
 from dispatcher.runtime.leadership import LEASE, Leadership
 from dispatcher.runtime.loops import AgentSync, Auditor, GatewayWatch, StoreKeeper, Sweeper
@@ -151,12 +152,13 @@ def _assemble(
     lead = RedisLead(parts.mailboxes.steps, holder=holder, lease=LEASE)
     leadership = Leadership(lead, parts.clock)
     vitals = Vitals(parts, leadership)
+    health = Health(parts, vitals)
     loop = partial(_loop, parts, give_up)
     audit_loop = loop("audit", Auditor(parts, leadership).round)
     poller = Poller(parts, vitals, leadership, on_mismatch=audit_loop.wake.set)
     poll_loop = loop("poll", poller.round)
     every = milliseconds(settings.health_check_interval)
-    reports = StatusReports(parts.backend, vitals, leadership, clock=parts.clock, every=every)
+    reports = StatusReports(parts.backend, health, leadership, clock=parts.clock, every=every)
     requests = RestartRequests(
         parts.backend,
         parts.restarts,
@@ -179,6 +181,7 @@ def _assemble(
         loop("heartbeats", beats.round),
         loop("profiles", ProfileSync(parts, vitals, leadership).round),
         loop("gateway", GatewayWatch(parts, vitals).round),
+        loop("report", health.round),
     ))  # fmt: skip
 
     def wake() -> None:
@@ -190,11 +193,11 @@ def _assemble(
         leadership=leadership,
         reports=reports,
         supervisor=supervisor,
-        server=_make_server(parts, vitals, wake),
+        server=_make_server(parts, health, wake),
     )
 
 
-def _make_server(parts: Parts, vitals: Vitals, wake: Callable[[], None]) -> Any:  # noqa: ANN401 - waitress has no public type
+def _make_server(parts: Parts, health: Health, wake: Callable[[], None]) -> Any:  # noqa: ANN401 - waitress has no public type
     settings = parts.settings
     agents = AgentSide(
         read_pass=parts.passes.read,
@@ -205,7 +208,7 @@ def _make_server(parts: Parts, vitals: Vitals, wake: Callable[[], None]) -> Any:
         budget=Budget(parts.clock),
     )
     app = build_app(
-        vitals,
+        health,
         registry=parts.registry,
         wake=wake,
         console_token=settings.console_token,

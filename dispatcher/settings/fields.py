@@ -136,6 +136,13 @@ class Settings(BaseSettings):
         "time-out and 30 s unless set.", "ms",
     )  # fmt: skip
 
+    degraded_after_failures: int = _number(
+        10, 1, 10_000, "Attempts that failed in a row make the health degraded."
+    )
+    degraded_after_wait_ms: int = _number(
+        600_000, 1_000, _MOST_MS, "A wait in line of so long makes the health degraded.", "ms"
+    )
+
     upgrade_mode: str = _text(
         "exit", "exit ends all processes when Convex asks for a restart or an immediate upgrade; "
         "anything else leaves such requests alone.",

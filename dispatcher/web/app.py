@@ -20,7 +20,7 @@ _POLICY: Final = (
 )
 
 
-class Vitals(Protocol):
+class Health(Protocol):
     """What the process knows of its own health."""
 
     def stuck(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class Vitals(Protocol):
 
 
 def build_app(
-    vitals: Vitals,
+    health: Health,
     *,
     registry: CollectorRegistry,
     wake: Callable[[], None],
@@ -52,7 +52,7 @@ def build_app(
     """Build the app.
 
     Args:
-        vitals: Asked anew for every request.
+        health: Asked anew for every request.
         registry: What ``/metrics`` shows.
         wake: Called when somebody says that there is work.
         console_token: What ``POST /wake`` wants to see; without one it is off.
@@ -62,7 +62,7 @@ def build_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types the base class
-    _add_health(app, vitals, registry)
+    _add_health(app, health, registry)
     _add_wake(app, wake, console_token)
     if agents is not None:
         add_agent_endpoints(app, agents)
@@ -71,7 +71,7 @@ def build_app(
 
     @app.get("/")
     def page() -> str:
-        return render_template("page.html", health=vitals.health(), sandbox=sandbox is not None)
+        return render_template("page.html", health=health.health(), sandbox=sandbox is not None)
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -93,25 +93,25 @@ def build_app(
     return app
 
 
-def _add_health(app: Flask, vitals: Vitals, registry: CollectorRegistry) -> None:
+def _add_health(app: Flask, health: Health, registry: CollectorRegistry) -> None:
     @app.get("/livez")
     def livez() -> tuple[Response, int]:
-        stuck = vitals.stuck()
+        stuck = health.stuck()
         return jsonify(alive=not stuck, stuck=list(stuck)), 503 if stuck else 200
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        problems = vitals.problems()
+        problems = health.problems()
         return jsonify(ready=not problems, problems=list(problems)), 503 if problems else 200
 
     @app.get("/health")
-    def health() -> tuple[Response, int]:
-        report = vitals.health()
+    def health_report() -> tuple[Response, int]:
+        report = health.health()
         return jsonify(report), 200 if report["status"] == "healthy" else 503
 
     @app.get("/version")
     def version() -> Response:
-        return jsonify(vitals.version())
+        return jsonify(health.version())
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -288,9 +288,11 @@ def test_settled_work_leaves_only_tombstones_that_expire(store, redis_client) ->
     left = {key.decode().removeprefix("mission-control:{acc}:") for key in redis_client.scan_iter()}
     answers = {name for name in left if name.startswith("settled:")}
     assert all(redis_client.ttl(f"mission-control:{{acc}}:{name}") > 0 for name in answers)
-    left -= answers
+    counts = {name for name in left if name.startswith("counts:")}
+    assert all(redis_client.ttl(f"mission-control:{{acc}}:{name}") > 0 for name in counts)
+    left -= answers | counts
     kept = {f"row:n{i}" for i in range(9)} | {f"story:n{i}:m1" for i in range(9)}
-    assert left == {"layout", "limits", "turns"} | kept
+    assert left == {"layout", "limits", "turns", "totals"} | kept
     assert all(redis_client.ttl(f"mission-control:{{acc}}:{name}") > 0 for name in kept)
 
 

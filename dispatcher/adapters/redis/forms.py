@@ -15,6 +15,7 @@ from dispatcher.domain.delivery import (
     Settled,
     Sign,
     Spent,
+    State,
     line_class,
 )
 from dispatcher.domain.ids import (
@@ -28,6 +29,7 @@ from dispatcher.domain.ids import (
 )
 from dispatcher.domain.notification import Kind
 from dispatcher.domain.retry import GATEWAY_BLAME
+from dispatcher.domain.story import Record
 
 Facts = Mapping[str, str]
 
@@ -103,6 +105,22 @@ def entry_of_facts(facts: Facts) -> Entry:
         created_at_ms=int(facts["created_at"]),
         creation_time_ms=float(facts["creation_time"]),
         is_carried=facts["carried"] == "1",
+    )
+
+
+def record_of_facts(delivery: DeliveryId, facts: Facts, *, at: datetime, **seen: Any) -> Record:  # noqa: ANN401
+    """Read what a delivery's facts say of it; ``seen`` is what else the look has found."""
+    return Record(
+        delivery=delivery,
+        at=at,
+        entry=entry_of_facts(facts),
+        state=State(facts["state"]),
+        cause=facts.get("cause", ""),
+        attempts=int(facts.get("attempts", 0)),
+        strikes=int(facts.get("strikes", 0)),
+        put_at=instant(facts["put_at"]),
+        due=instant(facts["due"]) if "due" in facts else None,
+        **seen,
     )
 
 

@@ -143,6 +143,7 @@ class RedisMailboxes:
             int(journal.stage is Stage.ANSWERED),
             journal.shown_ms if journal.stage is Stage.MARKING else 0,
             milliseconds(TOMBSTONE),
+            *_cost_of(journal),
         )
         if not written:
             raise LeaseLost("the claim was lost before the journal was written")
@@ -284,6 +285,12 @@ def _detail_of(journal: Journal) -> str:
             return journal.cause or ""
         case _:
             return journal.outcome or ""
+
+
+def _cost_of(journal: Journal) -> tuple[int, int]:
+    if journal.stage is not Stage.ANSWERED or journal.reply is None:
+        return 0, 0
+    return journal.reply.usage.input_tokens, journal.reply.usage.output_tokens
 
 
 def _answer_of(reply: Reply) -> str:

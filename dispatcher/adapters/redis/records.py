@@ -6,13 +6,13 @@ from typing import Any
 import redis
 
 from dispatcher.adapters.redis.connection import translated_errors
-from dispatcher.adapters.redis.forms import entry_of_facts, instant, pairs
+from dispatcher.adapters.redis.forms import entry_of_facts, instant, pairs, record_of_facts
 from dispatcher.adapters.redis.steps import Steps
 from dispatcher.domain.delivery import NotClaimed, State
 from dispatcher.domain.errors import JournalUnreadable
 from dispatcher.domain.ids import DeliveryId
 from dispatcher.domain.journal import Journal, load
-from dispatcher.domain.story import Event, Record
+from dispatcher.domain.story import Record, event_of
 
 
 class RedisRecords:
@@ -49,7 +49,7 @@ class RedisRecords:
         flat: Any = self._client.hgetall(f"{self._prefix}delivery:{delivery}")
         facts = pairs(part for pair in flat.items() for part in pair)
         story: Any = self._client.lrange(f"{self._prefix}story:{delivery}", 0, -1)
-        events = tuple(_event(text.decode()) for text in story)
+        events = tuple(event_of(text.decode()) for text in story)
         now, *_ = self._steps.run("stats")
         if not facts:
             return Record(delivery=delivery, at=instant(now), events=events) if events else None
@@ -58,17 +58,11 @@ class RedisRecords:
             f"{self._prefix}mailbox:{entry.conversation}", "worker", "claimed_at"
         )
         reason, head, count = self._steps.run("reason", entry.conversation)
-        state = State(facts["state"])
-        is_claimed = state is State.CLAIMED
-        return Record(
-            delivery=delivery,
+        is_claimed = facts["state"] == State.CLAIMED
+        return record_of_facts(
+            delivery,
+            facts,
             at=instant(now),
-            entry=entry,
-            state=state,
-            cause=facts.get("cause", ""),
-            attempts=int(facts.get("attempts", 0)),
-            strikes=int(facts.get("strikes", 0)),
-            due=instant(facts["due"]) if "due" in facts else None,
             worker=claim[0].decode() if is_claimed and claim[0] else "",
             claimed_at=instant(claim[1]) if is_claimed and claim[1] else None,
             reason=NotClaimed(reason.decode()),
@@ -77,11 +71,6 @@ class RedisRecords:
             journal=_journal(facts.get("journal", "")),
             events=events,
         )
-
-
-def _event(text: str) -> Event:
-    ms, word, detail = text.split("|", 2)
-    return Event(at=instant(ms), word=word, detail=detail)
 
 
 def _journal(text: str) -> Journal | None:

@@ -9,7 +9,7 @@ import redis
 from dispatcher.adapters.redis.connection import translated_errors
 from dispatcher.domain.ids import AccountId
 
-_PRELUDE: Final = ("keys", "gates", "line")
+_PRELUDE: Final = ("keys", "gates", "counts", "line")
 """What stands in front of each script; each part uses those before it."""
 
 

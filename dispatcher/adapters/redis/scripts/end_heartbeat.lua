@@ -11,5 +11,6 @@
 local every = redis.call("HGET", P .. "heartbeat_every", ARGV[1])
 if not every then return 0 end
 redis.call("ZADD", P .. "heartbeats", "XX", now_ms() + tonumber(every) + tonumber(ARGV[2]), ARGV[1])
+redis.call("HSET", P .. "heartbeat_last", ARGV[1], now_ms())
 if ARGV[3] ~= "" then redis.call("HSET", P .. "heartbeat_seen", ARGV[1], ARGV[3]) end
 return 1

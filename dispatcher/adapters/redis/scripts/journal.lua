@@ -11,19 +11,22 @@
 -- ARGV[8]  is_answer     "1" when the agent has just answered: it and the gateway are well
 -- ARGV[9]  shown         createdAt of the newest message that a concluded turn showed, in ms, or 0
 -- ARGV[10] memory_ms     how long that is remembered
+-- ARGV[11] tokens_in, ARGV[12] tokens_out   what an answer cost
 --
 -- Returns  {1, newest createdAt known of the row} when written, {0} when the claim is lost
 --
--- Safe to run twice: the record is written whole.
+-- Safe to run twice: the record is written whole, and what is written already is not counted again.
 if not holds(ARGV[1], ARGV[2]) then return {0} end
 local found = redis.call("HMGET", mailbox_key(ARGV[1]), "delivery", "agent")
 local id = found[1]
 local row = row_key(redis.call("HGET", delivery_key(id), "notification"))
+local is_repeated = redis.call("HGET", delivery_key(id), "journal") == ARGV[3]
 redis.call("HSET", delivery_key(id), "journal", ARGV[3], "paid", ARGV[7])
 redis.call("HSET", mailbox_key(ARGV[1]), "pinned", id)
 if ARGV[4] == "1" then redis.call("HSETNX", row, "key_user", id) end
 if ARGV[8] == "1" then
     wake_agent(found[2])
+    if not is_repeated then count_answer(now_ms(), found[2], ARGV[11], ARGV[12]) end
     redis.call("ZREM", P .. "lost", ARGV[1])
     if is_trial(ARGV[2]) then redis.call("DEL", P .. "circuit") end
 end

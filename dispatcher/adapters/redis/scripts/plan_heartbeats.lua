@@ -25,6 +25,7 @@ for _, agent in ipairs(redis.call("ZRANGE", due, 0, -1)) do
         redis.call("ZREM", due, agent)
         redis.call("HDEL", every, agent)
         redis.call("HDEL", P .. "heartbeat_seen", agent)
+        redis.call("HDEL", P .. "heartbeat_last", agent)
     end
 end
 return redis.call("ZCARD", due)

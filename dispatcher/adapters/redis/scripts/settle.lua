@@ -64,7 +64,30 @@ local function drop_oldest_dead()
     return dropped
 end
 
+-- Waits are those of people and agents for a reply: from the notification to its end.
+local function count_end()
+    local facts = redis.call("HMGET", delivery, "kind", "created_at")
+    local began = redis.call("HGET", mailbox_key(conversation), "claimed_at")
+    count(now, kind .. ":" .. word, 1)
+    if facts[1] == "heartbeat" then
+        count(now, "heartbeats", 1)
+        count(now, "heartbeats_ms", now - tonumber(began or now))
+        return
+    end
+    count(now, kind, 1)
+    if string.sub(word, 1, 8) == "answered" and kind == "settled" then
+        count(now, "answered", 1)
+        count(now, "answered:" .. agent, 1)
+        count_time(now, "wait", now - tonumber(facts[2]))
+        count_time(now, "run", now - tonumber(began or now))
+    end
+end
+
 local dropped = 0
+if kind == "dead" or ARGV[6] == "attempts" or ARGV[8] == "gateway" or ARGV[8] == "agent" then
+    count_failure(now, word)
+end
+if kind ~= "resting" then count_end() end
 if kind == "resting" then
     redis.call("HSET", delivery, "state", "queued", "due", now + ARGV[5], "cause", word)
     if ARGV[6] ~= "nothing" then redis.call("HINCRBY", delivery, ARGV[6], 1) end

@@ -41,6 +41,13 @@
 --   heartbeats             zset    agents by when their next heartbeat is due
 --   heartbeat_every        hash    agent -> its interval in ms
 --   heartbeat_seen         hash    agent -> what its last heartbeat could act on
+--   heartbeat_last         hash    agent -> when its last heartbeat ended, in ms
+--   totals                 hash    what happened since this store began (see counts.lua)
+--   counts:{series}:{n}    hash    the same of one slot of time: minutes, quarters of an hour
+--   asking                 hash    answered_at, error, cause, failed_at, failures in a row
+--   workers                zset    worker processes by their last pulse
+--   worker_facts           hash    worker -> JSON {threads, version}
+--   report                 string  JSON: how the leading runtime finds itself; expires soon
 --   restart                string  the last call to all processes to end and be started again
 --   upgrade_tried          string  initiatedAt of the upgrade for which they ended last
 --   roster                 string  JSON: the crew as the leader heard of it last

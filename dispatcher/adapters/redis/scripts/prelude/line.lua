@@ -1,4 +1,4 @@
--- What every step shares, part three: where a mailbox stands.
+-- What every step shares, part four: where a mailbox stands.
 
 local function id_of(place) return string.sub(place, string.find(place, "|", 1, true) + 1) end
 
@@ -206,4 +206,12 @@ local function reason_of(conversation, agent_cap, now)
     if open <= 0 then return closed end
     local room, why = room_of(found[1], agent_cap, now)
     return room <= 0 and why or "waiting"
+end
+
+-- The same for whoever looks from outside: what keeps one that could be claimed waiting.
+local function why_not(conversation, cap, agent_cap, now)
+    local reason = reason_of(conversation, agent_cap, now)
+    if reason ~= "waiting" then return reason end
+    if redis.call("EXISTS", P .. "stop") == 1 then return "credentials" end
+    return redis.call("ZCARD", P .. "claims") >= cap and "full" or "waiting"
 end
