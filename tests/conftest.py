@@ -1,5 +1,6 @@
 """What all tests share: a clean environment and a private, real Redis."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import redis
 
 from dispatcher.lab.redis_server import RedisServer
 
-_OURS = ("ACCOUNT_", "CONVEX_", "SERVICE_", "OPENCLAW_", "DELIVERY_", "REDIS_", "HEALTH_", "LOG_",
+_OURS = ("ACCOUNT_", "CONVEX_", "SERVICE_", "OPENCLAW_", "DELIVERY_", "REDIS_", "HEALTH_", "LOG_", "DEGRADED_",
          "WORKER_", "METRICS_", "CONSOLE_", "TURN_", "DEAD_", "DRAIN_", "AGENT_", "TASK_", "ALLOW_")  # fmt: skip
 
 
@@ -34,3 +35,19 @@ def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture
+def kept_logging() -> Iterator[None]:
+    """Put the machinery of logging back as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    known = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
+    levels = [(logger, logger.level) for logger in known]
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in list(logging.root.manager.loggerDict):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for logger, old in levels:
+        logger.setLevel(old)

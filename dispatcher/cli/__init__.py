@@ -2,13 +2,16 @@
 
 import click
 
+from dispatcher.cli.config import config
 from dispatcher.cli.dead_letters import dead_letters
 from dispatcher.cli.dev import dev
 from dispatcher.cli.doctor import doctor
 from dispatcher.cli.explain import explain
+from dispatcher.cli.mailboxes import mailboxes
 from dispatcher.cli.pause import pause, resume
 from dispatcher.cli.prove import prove
 from dispatcher.cli.run import run
+from dispatcher.cli.status import status
 from dispatcher.cli.worker import worker
 from dispatcher.wiring import package_version
 
@@ -33,8 +36,14 @@ def dispatcher() -> None:
       dispatcher worker      a worker process; start as many as you like
 
     \b
-    Steer it:
+    See it:
+      dispatcher status                  how everything is, and what to do about it; --watch
+      dispatcher mailboxes               what runs, waits or rests, and why
       dispatcher explain ID              where a notification is, why, and what happens next
+      dispatcher config show | check     which settings count, and where each came from
+
+    \b
+    Steer it:
       dispatcher dead-letters list       what was given up; show, revive or discard it
       dispatcher pause | resume          everything, an agent or a conversation
 
@@ -47,5 +56,7 @@ def dispatcher() -> None:
     """  # noqa: D301 - click's mark for lines that are not to be wrapped
 
 
-for command in (run, worker, dev, doctor, explain, dead_letters, pause, resume, prove):
+for command in (
+    run, worker, dev, doctor, status, mailboxes, explain, config, dead_letters, pause, resume, prove,
+):  # fmt: skip
     dispatcher.add_command(command)

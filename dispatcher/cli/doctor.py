@@ -1,12 +1,13 @@
 """`dispatcher doctor`: is everything there that the program needs?"""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import click
 
 from dispatcher.adapters.redis.connection import check_server
 from dispatcher.cli.common import Exit, read_settings, without_tracebacks
+from dispatcher.cli.screen import print_json
 from dispatcher.domain.errors import BackendError, CredentialsRejected, StoreError
 from dispatcher.settings import Settings
 from dispatcher.wiring import Parts, wire
@@ -23,8 +24,9 @@ class Finding:
 
 
 @click.command(short_help="Check each thing that it needs.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @without_tracebacks
-def doctor() -> int:
+def doctor(*, is_json: bool) -> int:
     """Check each dependency: is it reachable, does it accept us, is its version right?
 
     Ends with exit code 0 when all is well and 1 otherwise.
@@ -33,12 +35,16 @@ def doctor() -> int:
     parts = wire(settings, threads=1)
     findings = list(_examine(settings, parts))
     parts.close()
+    is_well = all(finding.is_good for finding in findings)
+    if is_json:
+        print_json({"well": is_well, "checks": [asdict(one) for one in findings]})
+        return Exit.OK if is_well else Exit.FAILED
     for finding in findings:
         mark = click.style("ok  ", fg="green") if finding.is_good else click.style("FAIL", fg="red")
         click.echo(f"{mark} {finding.name:10} {finding.text}")
         if finding.advice:
             click.echo(f"     {'':10} {finding.advice}")
-    return Exit.OK if all(finding.is_good for finding in findings) else Exit.FAILED
+    return Exit.OK if is_well else Exit.FAILED
 
 
 def _examine(settings: Settings, parts: Parts) -> Iterable[Finding]:

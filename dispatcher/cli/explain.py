@@ -1,23 +1,23 @@
 """`dispatcher explain ID`: the whole story of a notification, delivery or dead letter."""
 
-import json
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import click
 
 from dispatcher.cli.common import Exit, operator_parts, without_tracebacks
-from dispatcher.domain.story import Record, next_step, sentence, whereabouts
+from dispatcher.cli.screen import milliseconds, print_json
+from dispatcher.domain.story import Record, next_step, sentence, short_reason, whereabouts
+from dispatcher.domain.text import printable
 from dispatcher.flows.explain import Explanation
 from dispatcher.flows.explain import explain as look_up
 
 
 @click.command(short_help="Tell the story of a notification.")
 @click.argument("name", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 @without_tracebacks
-def explain(name: str, *, as_json: bool) -> int:
+def explain(name: str, *, is_json: bool) -> int:
     """Tell the whole story of a notification: what happened, where it is, what happens next.
 
     ID is the id of a notification, of its message, of a delivery (NOTIFICATION:MESSAGE) or of a
@@ -27,10 +27,10 @@ def explain(name: str, *, as_json: bool) -> int:
         found = look_up(
             name, records=parts.records, mailboxes=parts.mailboxes, backend=parts.backend
         )
-    if as_json:
-        click.echo(json.dumps(_as_json(found), indent=2))
+    if is_json:
+        print_json(_as_json(found))
     else:
-        click.echo("\n".join(_as_text(found)))
+        click.echo(printable("\n".join(_as_text(found))))
     return Exit.OK if found.records else Exit.FAILED
 
 
@@ -66,22 +66,19 @@ def _as_json(found: Explanation) -> dict[str, Any]:
                 "delivery": record.delivery,
                 "state": record.state.value if record.state else "over",
                 "reason": record.reason.value if record.reason else None,
+                "why": short_reason(record),
                 "cause": record.cause or None,
                 "attempts": record.attempts,
                 "strikes": record.strikes,
-                "due": _ms(record.due),
+                "due": milliseconds(record.due),
                 "worker": record.worker or None,
                 "now": whereabouts(record),
                 "next": next_step(record, found.world),
                 "events": [
-                    {"at": _ms(event.at), "step": event.word, "text": sentence(event)}
+                    {"at": milliseconds(event.at), "step": event.word, "text": sentence(event)}
                     for event in record.events
                 ],
             }
             for record in found.records
         ],
     }
-
-
-def _ms(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1000)

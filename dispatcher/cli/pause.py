@@ -6,14 +6,18 @@ from typing import Any
 import click
 
 from dispatcher.cli.common import Exit, operator_parts, without_tracebacks
-from dispatcher.domain.ids import AgentId, ConversationId
+from dispatcher.cli.screen import print_json
+from dispatcher.domain.ids import AgentId, ConversationId, is_document_id
 from dispatcher.domain.world import ALL, paused_agent, paused_conversation
+from dispatcher.flows.overview import names_of
+from dispatcher.wiring import Parts
 
 
 def _target(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
+        click.option("--json", "is_json", is_flag=True, help="Print JSON."),
         click.option("--conversation", metavar="AGENT:TASK", help="One conversation only."),
-        click.option("--agent", metavar="ID", help="One agent only."),
+        click.option("--agent", metavar="SLUG", help="One agent only, by its slug or its id."),
         click.option("--all", "everything", is_flag=True, help="Everything."),
     ):
         command = option(command)
@@ -23,32 +27,52 @@ def _target(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(short_help="Stop asking all, an agent, a conversation.")
 @_target
 @without_tracebacks
-def pause(*, everything: bool, agent: str | None, conversation: str | None) -> int:
+def pause(*, is_json: bool, **target: Any) -> int:  # noqa: ANN401 - click checks them
     """Stop asking agents. Running turns end, and stored answers are still written back."""
-    what = _chosen(everything=everything, agent=agent, conversation=conversation)
     with operator_parts() as parts:
+        what = _chosen(parts, **target)
         done = parts.controls.pause(what)
-    click.echo(f"Paused: {what}." if done else f"{what} was paused before.")
-    return Exit.OK
+    return _tell(what, "Paused: {}." if done else "{} was paused before.", done, is_json=is_json)
 
 
 @click.command(short_help="Go on with what was paused.")
 @_target
 @without_tracebacks
-def resume(*, everything: bool, agent: str | None, conversation: str | None) -> int:
+def resume(*, is_json: bool, **target: Any) -> int:  # noqa: ANN401 - click checks them
     """Go on with what was paused, in the order in which it waited."""
-    what = _chosen(everything=everything, agent=agent, conversation=conversation)
     with operator_parts() as parts:
+        what = _chosen(parts, **target)
         done = parts.controls.resume(what)
-    click.echo(f"Resumed: {what}." if done else f"{what} was not paused.")
+    return _tell(what, "Resumed: {}." if done else "{} was not paused.", done, is_json=is_json)
+
+
+def _tell(what: str, text: str, done: bool, *, is_json: bool) -> int:  # noqa: FBT001
+    if is_json:
+        print_json({"what": what, "changed": done})
+    else:
+        click.echo(text.format(what))
     return Exit.OK
 
 
-def _chosen(*, everything: bool, agent: str | None, conversation: str | None) -> str:
+def _chosen(
+    parts: Parts, *, everything: bool, agent: str | None, conversation: str | None
+) -> str:  # fmt: skip
     if sum((everything, agent is not None, conversation is not None)) != 1:
-        raise click.UsageError("Say one of --all, --agent ID and --conversation AGENT:TASK.")
+        raise click.UsageError("Say one of --all, --agent SLUG and --conversation AGENT:TASK.")
     if agent is not None:
-        return paused_agent(AgentId(agent))
+        return paused_agent(_agent(parts, agent))
     if conversation is not None:
+        if ":" not in conversation:
+            raise click.UsageError("A conversation is AGENT:TASK, by ids; - stands for no task.")
         return paused_conversation(ConversationId(conversation))
     return ALL
+
+
+def _agent(parts: Parts, name: str) -> AgentId:
+    """Find an agent by its slug or id; a slip of the pen would pause nobody."""
+    names = names_of(parts.roster.read())
+    found = next((one for one, slug in names.items() if name in {one, slug}), None)
+    if found is None and not is_document_id(name):
+        known = ", ".join(sorted(names.values())) or "none is known yet"
+        raise click.UsageError(f"There is no agent {name!r}; there are: {known}.")
+    return found or AgentId(name)

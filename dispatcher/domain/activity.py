@@ -8,7 +8,10 @@ from typing import Final
 
 from dispatcher.domain.ids import AgentId
 
-ENDS_MS: Final = (250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 120_000, 300_000, 1_800_000)
+ENDS_MS: Final = (
+    250, 500, 750, 1_000, 1_500, 2_000, 3_000, 5_000, 7_500, 10_000, 15_000, 20_000, 30_000, 45_000,
+    60_000, 90_000, 120_000, 300_000, 600_000, 1_800_000,
+)  # fmt: skip
 """Upper ends of the classes into which the store counts waits and runs; the last one is open."""
 
 _LONGEST_MS: Final = 3_600_000

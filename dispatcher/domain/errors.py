@@ -46,6 +46,7 @@ class SettingsInvalid(DispatcherError):
     """
 
     def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
         lines = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(f"The settings cannot be used:\n{lines}")
         self.problems = problems

@@ -8,7 +8,7 @@ from typing import Final
 from dispatcher.domain.delivery import Entry, NotClaimed, State
 from dispatcher.domain.ids import DeliveryId
 from dispatcher.domain.journal import Journal
-from dispatcher.domain.world import World
+from dispatcher.domain.world import ALL, World, paused_agent, paused_conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,7 @@ def _step(journal: Journal | None) -> str:
 
 
 def _why_queued(record: Record, world: World) -> str:
-    if record.head not in {None, record.delivery} and record.reason is not NotClaimed.PAUSED:
+    if _is_behind(record):
         return f"Its conversation has one turn at a time: {record.head} comes before it."
     match record.reason:
         case NotClaimed.CIRCUIT if world.circuit is not None:
@@ -151,7 +151,7 @@ def _why_queued(record: Record, world: World) -> str:
         case NotClaimed.AGENT_RESTING:
             return _agent_rest(record, world)
         case NotClaimed.PAUSED:
-            return "An operator paused it: it goes on with `dispatcher resume`."
+            return _pause(record, world)
         case NotClaimed.CREDENTIALS:
             return f"Convex rejects us ({world.stop}); that is tried again every minute."
         case NotClaimed.AGENT_FULL:
@@ -160,6 +160,59 @@ def _why_queued(record: Record, world: World) -> str:
             return "As many turns run as may run at once; it follows in its turn."
         case _:
             return "A worker claims it in a moment; if none does, are workers running?"
+
+
+_REASONS: Final[Mapping[NotClaimed, str]] = {
+    NotClaimed.EMPTY: "done",
+    NotClaimed.HELD: "behind another",
+    NotClaimed.RESTING: "rests",
+    NotClaimed.WAITING: "next",
+    NotClaimed.PAUSED: "paused",
+    NotClaimed.CIRCUIT: "gateway away",
+    NotClaimed.CREDENTIALS: "Convex rejects us",
+    NotClaimed.AGENT_RESTING: "agent rests",
+    NotClaimed.AGENT_FULL: "agent is busy",
+    NotClaimed.FULL: "all slots taken",
+}
+
+
+def short_reason(record: Record) -> str:
+    """Say in a word or three why a delivery is not worked on."""
+    match record.state:
+        case None:
+            return "over"
+        case State.CLAIMED:
+            return "runs"
+        case State.DEAD:
+            return "dead"
+        case State.RESTING:
+            return f"rests: {record.cause}" if record.cause else "rests"
+        case State.QUEUED if _is_behind(record):
+            return "behind another"
+        case State.QUEUED:
+            return _REASONS[record.reason] if record.reason else "next"
+
+
+def _is_behind(record: Record) -> bool:
+    return record.head not in {None, record.delivery} and record.reason is not NotClaimed.PAUSED
+
+
+def _pause(record: Record, world: World) -> str:
+    """Say what was paused and how it goes on: everything, the agent, or this conversation."""
+    entry, paused = record.entry, {what for what, _ in world.paused}
+    if ALL in paused:
+        return "An operator paused everything: it goes on with `dispatcher resume --all`."
+    if entry is not None and paused_agent(entry.agent) in paused:
+        return (
+            f"An operator paused its agent: it goes on with `dispatcher resume --agent "
+            f"{entry.agent}`."
+        )
+    if entry is not None and paused_conversation(entry.conversation) in paused:
+        return (
+            "An operator paused its conversation: it goes on with `dispatcher resume "
+            f"--conversation {entry.conversation}`."
+        )
+    return "An operator paused it: it goes on with `dispatcher resume`."
 
 
 def _agent_rest(record: Record, world: World) -> str:

@@ -1,10 +1,23 @@
 """Text as the backend counts and cuts it: in UTF-16 code units, without lone surrogates."""
 
+import re
+from datetime import timedelta
 from typing import Final
 
 ELLIPSIS = "…"
 MESSAGE_UNITS: Final = 100_000
 CUT_NOTE: Final = "\n\n… (cut: the reply was longer than a message may be)"
+
+_UNPRINTABLE: Final = re.compile(
+    # Escape sequences of terminals as a whole, then whatever else steers one or turns text round.
+    "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|\x1b[@-_]?"
+    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def printable(text: str) -> str:
+    """Take out what would steer a terminal or turn text round; line ends and tabs stay."""
+    return _UNPRINTABLE.sub("", text)
 
 
 def utf16_units(text: str) -> int:
@@ -39,3 +52,13 @@ def cut_units(text: str, limit: int, *, mark: str = ELLIPSIS) -> str:
 def as_posted(text: str) -> str:
     """Return a message as it will stand in the thread: cut at the backend's limit, with a note."""
     return cut_units(without_lone_surrogates(text), MESSAGE_UNITS, mark=CUT_NOTE)
+
+
+def age(duration: timedelta) -> str:
+    """Say how long, in the unit that fits: ``3 s``, ``12 min``, ``2.5 h``, ``4 d``."""
+    seconds = max(0.0, duration.total_seconds())
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5_400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:.0f} d"

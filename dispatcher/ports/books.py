@@ -64,7 +64,7 @@ class Controls(Protocol):
         ...
 
     def dead_letters(self) -> Iterable[DeadLetter]:
-        """Read all dead letters, the newest first."""
+        """Read all dead letters, the newest first, without their journals."""
         ...
 
     def dead_letter(self, delivery: DeliveryId) -> DeadLetter | None:

@@ -34,6 +34,7 @@ from dispatcher.runtime.vitals import Vitals
 from dispatcher.settings import Settings
 from dispatcher.web.agents import BODY_LIMIT, AgentSide
 from dispatcher.web.app import build_app
+from dispatcher.web.console import ConsoleSide
 from dispatcher.web.limits import Budget
 from dispatcher.wiring import Parts, milliseconds, wire
 
@@ -213,7 +214,20 @@ def _make_server(parts: Parts, health: Health, wake: Callable[[], None]) -> Any:
         wake=wake,
         console_token=settings.console_token,
         agents=agents,
-        sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
+        console=ConsoleSide(
+            survey=parts.survey,
+            mailboxes=parts.lookout,
+            records=parts.records,
+            controls=parts.controls,
+            roster=parts.roster,
+            backend=parts.backend,
+            clock=parts.clock,
+            limits=parts.limits,
+            version=parts.version,
+            account=settings.account_id,
+            token=settings.console_token,
+            sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
+        ),
     )
     return create_server(
         app,

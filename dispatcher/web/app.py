@@ -8,15 +8,16 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable
 
+from dispatcher.domain.errors import StoreError
 from dispatcher.web.agents import AgentSide, add_agent_endpoints
-from dispatcher.web.sandbox import add_sandbox_pages
+from dispatcher.web.console import ConsoleSide, add_console
 
 _BODY_LIMIT: Final = 256 * 1024
 _POLICY: Final = (
-    "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
-    "object-src 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
 
@@ -46,8 +47,8 @@ def build_app(
     registry: CollectorRegistry,
     wake: Callable[[], None],
     console_token: SecretStr | None,
-    sandbox: tuple[str, str] | None = None,
     agents: AgentSide | None = None,
+    console: ConsoleSide | None = None,
 ) -> Flask:
     """Build the app.
 
@@ -56,7 +57,7 @@ def build_app(
         registry: What ``/metrics`` shows.
         wake: Called when somebody says that there is work.
         console_token: What ``POST /wake`` wants to see; without one it is off.
-        sandbox: URL and account of a sandbox whose threads the page shows.
+        console: Serves the operator's pages; without it there are none.
         agents: Serves ``/agent/*``; without it there are no such endpoints.
     """
     app = Flask(__name__)
@@ -66,31 +67,44 @@ def build_app(
     _add_wake(app, wake, console_token)
     if agents is not None:
         add_agent_endpoints(app, agents)
-    if sandbox is not None:
-        add_sandbox_pages(app, sandbox_url=sandbox[0], account=sandbox[1])
-
-    @app.get("/")
-    def page() -> str:
-        return render_template("page.html", health=health.health(), sandbox=sandbox is not None)
+    if console is not None:
+        add_console(app, console)
 
     @app.after_request
     def harden(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        # Not no-referrer: browsers would then hide from which site a form comes.
+        response.headers["Referrer-Policy"] = "same-origin"
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    @app.errorhandler(HTTPException)
-    def tell(error: HTTPException) -> tuple[Response, int]:
-        text = error.description or error.name
-        is_agent = request.path.startswith("/agent/")
-        answer = jsonify(success=False, error=text) if is_agent else jsonify(error=text)
-        if isinstance(error, MethodNotAllowed) and error.valid_methods:
-            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-        return answer, error.code or 500
-
+    _add_complaints(app, has_pages=console is not None)
     return app
+
+
+def _add_complaints(app: Flask, *, has_pages: bool) -> None:
+    """Answer what goes wrong in the form that the caller reads: a page, or JSON."""
+
+    def answer(error: HTTPException, text: str) -> Response:
+        code = error.code or 500
+        if has_pages and request.accept_mimetypes.best == "text/html":
+            found = Response(render_template("wrong.html", page="", code=code, text=text), code)
+        else:
+            is_agent = request.path.startswith("/agent/")
+            found = jsonify(success=False, error=text) if is_agent else jsonify(error=text)
+            found.status_code = code
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            found.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return found
+
+    @app.errorhandler(HTTPException)
+    def tell(error: HTTPException) -> Response:
+        return answer(error, error.description or error.name)
+
+    @app.errorhandler(StoreError)
+    def tell_of_store(error: StoreError) -> Response:
+        return answer(ServiceUnavailable(), f"{error}. Is REDIS_URL right, and does it run?")
 
 
 def _add_health(app: Flask, health: Health, registry: CollectorRegistry) -> None:

@@ -1,10 +1,10 @@
-"""The sandbox's threads on the page of `dispatcher dev`: read them, write into them."""
+"""The sandbox's threads in the console of `dispatcher dev`: read them, write into them."""
 
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask, Response, abort, jsonify, render_template, request
 
 from dispatcher.domain.text import without_lone_surrogates
 
@@ -14,11 +14,15 @@ _LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def add_sandbox_pages(app: Flask, *, sandbox_url: str, account: str) -> None:
-    """Add the routes that the page's script calls.
+    """Add the page, and the routes that its script calls.
 
     They act as the sandbox's person, so they take requests of this very page only: no other site
     may write through the visitor's browser, under whatever name it reached this port.
     """
+
+    @app.get("/threads")
+    def threads_page() -> str:
+        return render_template("threads.html", page="threads")
 
     @app.get("/sandbox/threads")
     def threads() -> Response:

@@ -1,6 +1,5 @@
 """What the tests of the borders share: servers, adapters, a claim, and logs put back as before."""
 
-import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -51,22 +50,6 @@ def claim() -> Claim:
         row_key_user=None,
         journal_text="",
     )
-
-
-@pytest.fixture
-def kept_logging() -> Iterator[None]:
-    """Put the machinery of logging back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    known = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
-    levels = [(logger, logger.level) for logger in known]
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in list(logging.root.manager.loggerDict):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    for logger, old in levels:
-        logger.setLevel(old)
 
 
 # The backend's adapter

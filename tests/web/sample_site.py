@@ -3,14 +3,22 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from dispatcher.adapters.clock import MachineClock
+from dispatcher.domain.diagnosis import Limits
 from dispatcher.web.app import build_app
+from dispatcher.web.console import ConsoleSide
+from tests.fakes.backend import FakeBackend
+from tests.fakes.diary import Diary
+from tests.house import House
 
 TOKEN = SecretStr("console-token")
 LOCAL = "127.0.0.1:8080"
+BEARER = {"Authorization": "Bearer console-token"}
 
 
 @dataclass
@@ -47,18 +55,52 @@ class Facts:
 
 @dataclass
 class Site:
-    """An app with its facts and a count of its wake-ups."""
+    """An app with its facts and a count of its wake-ups; it shows the console of a house."""
 
+    house: House | None = None
     facts: Facts = field(default_factory=Facts)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     wakes: list[str] = field(default_factory=list)
 
-    def client(self, *, token: SecretStr | None = TOKEN, **more: Any) -> FlaskClient:
-        app = build_app(
+    def app(self, *, token: SecretStr | None = TOKEN, sandbox: tuple[str, str] | None = None,
+            **more: Any) -> Flask:  # fmt: skip
+        return build_app(
             self.facts,
             registry=self.registry,
             wake=lambda: self.wakes.append("wake"),
             console_token=token,
+            console=self._console(token, sandbox),
             **more,
         )
-        return app.test_client()
+
+    def client(self, **options: Any) -> FlaskClient:
+        return self.app(**options).test_client()
+
+    def _console(
+        self, token: SecretStr | None, sandbox: tuple[str, str] | None
+    ) -> ConsoleSide | None:
+        house = self.house
+        if house is None:
+            return None
+        return ConsoleSide(
+            survey=house.survey,
+            mailboxes=house.store,
+            records=house.records,
+            controls=house.controls,
+            roster=house.roster,
+            backend=FakeBackend(Diary()),  # type: ignore[arg-type]
+            clock=MachineClock(),
+            limits=Limits(),
+            version="0.1.0",
+            account="acc",
+            token=token,
+            sandbox=sandbox,
+        )
+
+
+def sign_in(client: FlaskClient) -> str:
+    """Sign in as an operator; return the token that forms must carry."""
+    answer = client.post("/sign-in", data={"token": "console-token"})
+    assert answer.status_code == 302, answer.text
+    with client.session_transaction() as session:
+        return str(session["form_token"])

@@ -1,4 +1,4 @@
-"""The page that a person looks at, its headers, and the errors."""
+"""What all pages share: assets, headers, errors."""
 
 from typing import Any
 
@@ -7,43 +7,10 @@ from flask.testing import FlaskClient
 
 from tests.web.sample_site import Site
 
-# The page
+# Every page
 
 
-def test_the_page_shows_the_numbers(client: FlaskClient) -> None:
-    """For a person who has just started it."""
-    answer = client.get("/")
-
-    assert answer.status_code == 200
-    assert answer.mimetype == "text/html"
-    assert "healthy" in answer.text
-    assert "<dd>41</dd>" in answer.text
-    assert "Threads of the sandbox" not in answer.text
-
-
-def test_the_page_is_there_while_redis_is_away(site: Site, client: FlaskClient) -> None:
-    """That is when somebody looks."""
-    site.facts.is_store_up = False
-    site.facts.sentences = ("Redis cannot be reached.",)
-
-    answer = client.get("/")
-
-    assert answer.status_code == 200
-    assert "Redis cannot be reached." in answer.text
-    assert "<dd>\N{EN DASH}</dd>" in answer.text
-
-
-def test_the_page_escapes_what_others_wrote(site: Site, client: FlaskClient) -> None:
-    """A problem may quote an error text from far away."""
-    site.facts.sentences = ("<script>alert('x')</script> & co",)
-
-    text = client.get("/").text
-
-    assert "<script>alert" not in text
-    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; co" in text
-
-
-@pytest.mark.parametrize("name", ["page.css", "sandbox.js"])
+@pytest.mark.parametrize("name", ["console.css", "console.js", "sandbox.js", "icon.svg"])
 def test_the_page_brings_its_own_assets(client: FlaskClient, name: str) -> None:
     """Nothing is loaded from elsewhere."""
     answer = client.get(f"/static/{name}")
@@ -54,29 +21,49 @@ def test_the_page_brings_its_own_assets(client: FlaskClient, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/health", "/livez", "/readyz", "/version", "/metrics", "/nowhere", "/wake"]
+    "path",
+    [
+        "/",
+        "/agents",
+        "/dead-letters",
+        "/conversations",
+        "/sign-in",
+        "/health",
+        "/livez",
+        "/readyz",
+        "/version",
+        "/metrics",
+        "/nowhere",
+        "/wake",
+    ],
 )
 def test_every_answer_has_the_security_headers(client: FlaskClient, path: str) -> None:
     """Errors too."""
     headers = client.get(path).headers
 
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cache-Control"] == "no-store"
     policy = headers["Content-Security-Policy"]
-    assert "default-src 'self'" in policy
+    assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
 
 
-def test_the_page_obeys_its_own_policy(client: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/agents", "/dead-letters", "/conversations?where=running", "/sign-in", "/search?q=x"],
+)
+def test_every_page_obeys_its_own_policy(client: FlaskClient, path: str) -> None:
     """No script or style stands in the page itself, or it would not run."""
-    text = client.get("/").text
+    text = client.get(path).text
 
     assert "<style" not in text
     assert "style=" not in text
     assert "onclick" not in text
     assert "<script>" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    assert "https://" not in text
 
 
 # Errors

@@ -63,7 +63,7 @@ def test_without_a_sandbox_there_are_no_such_pages(client: FlaskClient) -> None:
 
 def test_the_page_has_a_place_for_the_threads(play: Play) -> None:
     """Filled by its script."""
-    text = play.client.get("/").text
+    text = play.client.get("/threads").text
 
     assert "Threads of the sandbox" in text
     assert 'src="/static/sandbox.js"' in text

@@ -1,12 +1,12 @@
 """What an operator does to the store: dead letters, pauses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import redis
 
 from dispatcher.adapters.redis.connection import translated_errors
-from dispatcher.adapters.redis.forms import entry_of_facts, instant, milliseconds, pairs
+from dispatcher.adapters.redis.forms import entry_of_facts, instant, milliseconds
 from dispatcher.adapters.redis.mailboxes import TOMBSTONE
 from dispatcher.adapters.redis.steps import Steps
 from dispatcher.domain.dead_letter import DeadLetter, journal_to_revive
@@ -14,6 +14,11 @@ from dispatcher.domain.ids import DeliveryId
 from dispatcher.domain.journal import dump
 
 _AT_ONCE: Final = 100
+_FACTS: Final = (
+    "state", "notification", "message", "agent", "task", "kind", "created_at", "creation_time",
+    "carried", "cause", "attempts", "put_at", "died_at",
+)  # fmt: skip
+"""All but the journal, which may be large."""
 
 
 class RedisControls:
@@ -37,11 +42,11 @@ class RedisControls:
         with translated_errors():
             found: Any = self._client.zrevrange(f"{self._prefix}dead", 0, -1)
         for at in range(0, len(found), _AT_ONCE):
-            yield from self._read(found[at : at + _AT_ONCE])
+            yield from self._read(found[at : at + _AT_ONCE], _FACTS)
 
     def dead_letter(self, delivery: DeliveryId) -> DeadLetter | None:
         """See ``Controls.dead_letter``."""
-        return next(self._read([delivery.encode()]), None)
+        return next(self._read([delivery.encode()], (*_FACTS, "journal")), None)
 
     def revive(self, delivery: DeliveryId, *, fresh: bool = False) -> bool:
         """See ``Controls.revive``."""
@@ -57,14 +62,18 @@ class RedisControls:
         """See ``Controls.discard``."""
         return bool(self._steps.run("discard", delivery, milliseconds(TOMBSTONE)))
 
-    def _read(self, names: list[bytes]) -> Iterator[DeadLetter]:
+    def _read(self, names: list[bytes], fields: Sequence[str]) -> Iterator[DeadLetter]:
         with translated_errors():
             reading = self._client.pipeline(transaction=False)
             for name in names:
-                reading.hgetall(f"{self._prefix}delivery:{name.decode()}")
+                reading.hmget(f"{self._prefix}delivery:{name.decode()}", list(fields))
             answers: Any = reading.execute()
-        for name, flat in zip(names, answers, strict=True):
-            facts = pairs(part for pair in flat.items() for part in pair)
+        for name, values in zip(names, answers, strict=True):
+            facts = {
+                field: value.decode()
+                for field, value in zip(fields, values, strict=True)
+                if value is not None
+            }
             if facts.get("state") == "dead":
                 yield DeadLetter(
                     delivery=DeliveryId(name.decode()),

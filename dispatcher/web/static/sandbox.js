@@ -38,7 +38,7 @@ function draw(thread) {
 async function send(event, task) {
   event.preventDefault();
   const form = event.target;
-  const error = form.querySelector(".error");
+  const error = form.querySelector("[role=alert]");
   const answer = await fetch("/sandbox/messages", {
     method: "POST",
     headers: { "Content-Type": "application/json" },

@@ -8,7 +8,8 @@ local SERIES = {
     {name = "quarter", length_ms = 900000, kept_ms = 26 * 3600000},
 }
 -- Upper ends of the classes into which waits and runs are counted, in ms; the last one is open.
-local ENDS = {250, 500, 1000, 2000, 5000, 10000, 30000, 60000, 120000, 300000, 1800000}
+local ENDS = {250, 500, 750, 1000, 1500, 2000, 3000, 5000, 7500, 10000, 15000, 20000, 30000, 45000,
+    60000, 90000, 120000, 300000, 600000, 1800000}
 
 local function slot_key(series, now)
     return P .. "counts:" .. series.name .. ":" .. string.format("%d", math.floor(now / series.length_ms))
