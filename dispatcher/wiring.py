@@ -136,8 +136,13 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         impatient, account=account, lease=milliseconds(settings.delivery_lease_ms), worker="-"
     )
     broker = make_broker(client, account=account, middleware=middleware)
+    tally = PrometheusTally(registry, version=version, clock=clock)
     backend = ConvexBackend(
-        url=settings.convex_url, account=account, token=settings.service_token, clock=clock
+        url=settings.convex_url,
+        account=account,
+        token=settings.service_token,
+        clock=clock,
+        observe=tally.called_backend,
     )
     closing.callback(backend.close)
     gateway = OpenClawGateway(
@@ -158,7 +163,7 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         process=process,
         clock=clock,
         registry=registry,
-        tally=PrometheusTally(registry, version=version),
+        tally=tally,
         redis=client,
         mailboxes=mailboxes,
         lookout=lookout,

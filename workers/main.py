@@ -57,6 +57,7 @@ def boot() -> None:
     _give_pulses(parts)
     if settings.upgrade_mode == "exit":
         _watch_restarts(parts)
+    parts.tally.watch("worker_turns", lambda: renewer.running)
     _expose(parts.registry, settings)
 
 

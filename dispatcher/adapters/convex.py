@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -61,6 +62,22 @@ _NOT_EXECUTED_503: Final = frozenset({
 })  # fmt: skip
 
 
+_WORDS: Final = {
+    errors.BackendUnavailable: "unavailable",
+    errors.BackendUncertain: "uncertain",
+    errors.BackendMisused: "misused",
+    errors.BackendRefused: "refused",
+    errors.RowGone: "gone",
+    errors.BackendRedacted: "redacted",
+    errors.BackendGarbled: "garbled",
+    errors.ContextMalformed: "garbled",
+    errors.CredentialsSuspected: "rejected",
+    errors.CredentialsRejected: "rejected",
+    errors.DeploymentOff: "rejected",
+}
+"""How a call failed, as a label of its metric."""
+
+
 class ConvexBackend:
     """See ``dispatcher.ports.Backend``; beside it the life-cycle actions of the runtime."""
 
@@ -72,6 +89,7 @@ class ConvexBackend:
         token: SecretStr,
         clock: Clock,
         read: timedelta = READ_LIMIT,
+        observe: Callable[[str, str, float], None] = lambda _action, _result, _took_s: None,
     ) -> None:
         # No Authorization header: it belongs to end users, and the backend refuses ours there.
         headers = {"Content-Type": "application/json"}
@@ -81,6 +99,8 @@ class ConvexBackend:
         self._limit = 2 * read
         self._account = account
         self._token = token
+        self._clock = clock
+        self._observe = observe
 
     def close(self) -> None:
         """Close all connections."""
@@ -211,6 +231,16 @@ class ConvexBackend:
             raise error from None
 
     def _exchange(self, action: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        began, result = self._clock.monotonic(), "done"
+        try:
+            return self._one_exchange(action, arguments)
+        except errors.BackendError as error:
+            result = _WORDS[type(error)]
+            raise
+        finally:
+            self._observe(action, result, self._clock.monotonic() - began)
+
+    def _one_exchange(self, action: str, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         identity = {
             "accountId": self._account,
             "serviceToken": self._token.get_secret_value(),

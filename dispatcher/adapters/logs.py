@@ -1,14 +1,23 @@
-"""Log lines as JSON or as text for people, redacted in one place."""
+"""Log lines as JSON or as text for people, redacted in one place.
+
+Everybody logs through the standard library, our code as well as Dramatiq, the web server and httpx;
+structlog gives all of these lines one form.
+"""
 
 import json
 import logging
 import math
 import sys
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+
 from dispatcher.domain.redact import is_secret_name, redact
-from dispatcher.domain.text import without_lone_surrogates
+from dispatcher.domain.text import printable, without_lone_surrogates
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -16,48 +25,83 @@ LEVELS: Final = {
     "warn": logging.WARNING,
     "error": logging.ERROR,
 }
-_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _QUIET: Final = ("httpx", "httpcore", "dramatiq", "waitress", "werkzeug")
 
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, process, action, sentence, ids as fields."""
-
-    def __init__(self, process: str) -> None:
-        super().__init__()
-        self._process = process
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "process": self._process,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        # Before the values are escaped: afterwards quotes and line ends look different.
-        safe = {name: _redacted(name, value) for name, value in line.items()}
-        return without_lone_surrogates(json.dumps(safe, ensure_ascii=False))
+_Line = MutableMapping[str, Any]
 
 
-class _PlainLines(logging.Formatter):
-    """For a terminal: time, process, sentence, then the ids."""
+def line_formatter(process: str, *, is_terminal: bool) -> logging.Formatter:
+    """Make the formatter of a process: for people, or one JSON object a line."""
 
-    def __init__(self, process: str) -> None:
-        super().__init__()
-        self._process = process
+    def with_process(_logger: object, _name: str, line: _Line) -> _Line:
+        return {"process": process, **line}
 
-    def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        fields = {n: v for n, v in vars(record).items() if n not in _PLAIN and n != "action"}
-        extra = "".join(f" {name}={_redacted(name, value)}" for name, value in fields.items())
-        text = f"{at} {self._process:8} {record.levelname.lower():7} {record.getMessage()}{extra}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return redact(text)
+    for_people: list[Any] = [
+        with_process, _without_action, _redacted_line,
+        ConsoleRenderer(pad_event_to=0, exception_formatter=plain_traceback),
+    ]  # fmt: skip
+    for_machines: list[Any] = [
+        with_process, structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("message"), _with_error, _redacted_line,
+        structlog.processors.JSONRenderer(serializer=_dumped),
+    ]  # fmt: skip
+    return ProcessorFormatter(
+        foreign_pre_chain=[_with_origin, ExtraAdder()],
+        processors=[
+            ProcessorFormatter.remove_processors_meta,
+            *([structlog.processors.format_exc_info, *for_people] if is_terminal else for_machines),
+        ],
+        use_get_message=True,
+    )
+
+
+def set_up_logs(*, level: str, process: str, stream: TextIO | None = None) -> None:
+    """Send all log lines to one stream: JSON, or plain text when it is a terminal.
+
+    Args:
+        level: ``debug``, ``info``, ``warn`` or ``error``.
+        process: Which of our processes speaks.
+        stream: Standard error unless given.
+    """
+    target = stream or sys.stderr
+    handler = logging.StreamHandler(target)
+    # A worker's stream is a pipe of Dramatiq's, which is no whole file.
+    is_terminal = getattr(target, "isatty", lambda: False)()
+    handler.setFormatter(line_formatter(process, is_terminal=is_terminal))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(LEVELS[level])
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[level]))
+
+
+def _with_origin(_logger: object, _name: str, line: _Line) -> _Line:
+    """Say when it was logged, how loud and by whom; the record knows."""
+    record: logging.LogRecord = line["_record"]
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return {"timestamp": at, "level": record.levelname.lower(), "logger": record.name, **line}
+
+
+def _without_action(_logger: object, _name: str, line: _Line) -> _Line:
+    """Leave away what the sentence says already."""
+    shown = {name: value for name, value in line.items() if name not in {"action", "logger"}}
+    return {**shown, "timestamp": shown["timestamp"][11:19]}
+
+
+def _with_error(_logger: object, _name: str, line: _Line) -> _Line:
+    """Call things by our names: time, error."""
+    line = {"time": line.pop("timestamp"), **line}
+    if "exception" in line:
+        line["error"] = line.pop("exception")
+    return line
+
+
+def _redacted_line(_logger: object, _name: str, line: _Line) -> _Line:
+    """Take secrets and escape sequences out of every value.
+
+    Before the values are escaped: afterwards quotes and line ends look different.
+    """
+    return {name: _redacted(name, value) for name, value in line.items()}
 
 
 def _redacted(name: str, value: object) -> Any:  # noqa: ANN401 - JSON
@@ -74,25 +118,8 @@ def _redacted(name: str, value: object) -> Any:  # noqa: ANN401 - JSON
         case float() if math.isfinite(value):
             return value
         case _:
-            return redact(str(value))
+            return redact(printable(str(value)))
 
 
-def set_up_logs(*, level: str, process: str, stream: TextIO | None = None) -> None:
-    """Send all log lines to one stream: JSON, or plain text when it is a terminal.
-
-    Args:
-        level: ``debug``, ``info``, ``warn`` or ``error``.
-        process: Which of our processes speaks.
-        stream: Standard error unless given.
-    """
-    target = stream or sys.stderr
-    handler = logging.StreamHandler(target)
-    # A worker's stream is a pipe of Dramatiq's, which is no whole file.
-    is_terminal = getattr(target, "isatty", lambda: False)()
-    lines = _PlainLines if is_terminal else _JsonLines
-    handler.setFormatter(lines(process))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(LEVELS[level])
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[level]))
+def _dumped(line: _Line, **_: object) -> str:
+    return without_lone_surrogates(json.dumps(line, ensure_ascii=False))

@@ -1,28 +1,42 @@
-"""Collectors on a registry that is passed in: seconds, totals, and no ids as labels."""
+"""What one process counts, on a registry that is passed in: seconds, totals, no ids as labels."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from dispatcher.domain.delivery import LineClass
-from dispatcher.domain.errors import StoreError
+from dispatcher.adapters.operations import AGENT_OPERATIONS, Operations
 from dispatcher.domain.reply import Reply
 from dispatcher.domain.roster import Changes
-from dispatcher.ports import Stats, Swept
+from dispatcher.ports import Clock, Swept
 
 _WAITS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _CALLS: Final = (0.05, 0.2, 1, 5, 30)
+_STEPS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 120, 600)
 _RUNS: Final = (0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600)
+_REFUSED: Final = 400
+
+RUNTIME_GAUGES: Final = {
+    "leader": "1 when this runtime leads.",
+    "gateway_ready": "1 when the gateway was ready at this runtime's last look.",
+    "credentials_rejected": "1 while Convex rejects this runtime.",
+    "loops_stuck": "Loops of this runtime that make no progress.",
+}
+WORKER_GAUGES: Final = {"worker_turns": "Turns that this worker runs now."}
 
 
 class PrometheusTally:
-    """See ``dispatcher.ports.Tally``."""
+    """See ``dispatcher.ports.Tally``.
 
-    def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
+    Attributes:
+        operations: The same operations in the form of the old runtime's JSON.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, version: str, clock: Clock) -> None:
+        self._registry = registry
+        self.operations = Operations(clock)
+
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"mission_control_{name}", text, labels, registry=registry)
 
@@ -69,6 +83,41 @@ class PrometheusTally:
             buckets=_RUNS,
             registry=registry,
         )
+        self._resumed = counter(
+            "attempts_resumed", "Attempts that went on where an earlier one had stopped.", "stage"
+        )
+        self._steps = Histogram(
+            "mission_control_step_duration_seconds",
+            "Steps of attempts: line (from put to claim), look, ask, tools, post, mark, turn.",
+            ["step"],
+            buckets=_STEPS,
+            registry=registry,
+        )
+        self._backend = Histogram(
+            "mission_control_backend_call_duration_seconds",
+            "Calls of Convex by action and how they ended.",
+            ["action", "result"],
+            buckets=_CALLS,
+            registry=registry,
+        )
+        self._operations = Histogram(
+            "mission_control_operation_duration_seconds",
+            "Operations of the runtime as a whole: a poll, a sync, a heartbeat.",
+            ["operation", "outcome"],
+            buckets=_CALLS,
+            registry=registry,
+        )
+        self._polled_at = Gauge(
+            "mission_control_poll_timestamp_seconds",
+            "When Convex was listed last by this runtime; 0 before.",
+            registry=registry,
+        )
+        self._synced_at = Gauge(
+            "mission_control_sync_timestamp_seconds",
+            "When the crew was heard of last by this runtime; 0 before.",
+            registry=registry,
+        )
+        self._clock = clock
         self._served = Histogram(
             "mission_control_agent_request_duration_seconds",
             "Calls of agents over HTTP.",
@@ -80,6 +129,7 @@ class PrometheusTally:
     def polled(self, *, listed: int, added: int, malformed: int) -> None:
         """See ``Tally.polled``."""
         self._polls.inc()
+        self._polled_at.set(self._clock.now().timestamp())
         self._listed.inc(listed)
         self._put.inc(added)
         self._malformed.inc(malformed)
@@ -104,6 +154,30 @@ class PrometheusTally:
         """See ``Tally.asked``."""
         self._ask.labels(result=result).observe(took.total_seconds())
 
+    def stepped(self, *, step: str, took: timedelta) -> None:
+        """See ``Tally.stepped``."""
+        self._steps.labels(step=step).observe(max(0.0, took.total_seconds()))
+
+    def resumed(self, *, stage: str) -> None:
+        """See ``Tally.resumed``."""
+        self._resumed.labels(stage=stage).inc()
+
+    def operated(self, *, operation: str, took: timedelta, error: str | None = None) -> None:
+        """See ``Tally.operated``."""
+        outcome = "done" if error is None else "failed"
+        self._operations.labels(operation=operation, outcome=outcome).observe(took.total_seconds())
+        self.operations.note(operation, took=took, error=error)
+
+    def called_backend(self, action: str, result: str, took_s: float) -> None:
+        """Record a call of Convex."""
+        self._backend.labels(action=action, result=result).observe(took_s)
+
+    def watch(self, name: str, look: Callable[[], float]) -> None:
+        """Show one of the gauges below, asked for only when somebody looks."""
+        text = (RUNTIME_GAUGES | WORKER_GAUGES)[name]
+        gauge = Gauge(f"mission_control_{name}", text, registry=self._registry)
+        gauge.set_function(look)
+
     def used(self, *, agent: str, reply: Reply) -> None:
         """See ``Tally.used``; ``agent`` is a slug, of which an account has few."""
         self._tokens.labels(agent=agent, direction="input").inc(reply.usage.input_tokens)
@@ -116,6 +190,9 @@ class PrometheusTally:
     def served_agent(self, *, tool: str, status: int, took: timedelta) -> None:
         """See ``Tally.served_agent``."""
         self._served.labels(tool=tool, status=str(status)).observe(took.total_seconds())
+        if tool in AGENT_OPERATIONS:
+            error = f"HTTP {status}" if status >= _REFUSED else None
+            self.operated(operation=AGENT_OPERATIONS[tool], took=took, error=error)
 
     def dropped_dead(self, count: int) -> None:
         """See ``Tally.dropped_dead``."""
@@ -124,6 +201,7 @@ class PrometheusTally:
     def synced(self, *, members: int, changes: Changes) -> None:
         """See ``Tally.synced``."""
         self._members.set(members)
+        self._synced_at.set(self._clock.now().timestamp())
         for kind in ("added", "changed", "removed"):
             self._crew_changes.labels(change=kind).inc(len(getattr(changes, kind)))
 
@@ -132,47 +210,3 @@ class PrometheusTally:
         self._unaccounted.set(unaccounted)
         for kind, count in repaired.items():
             self._repairs.labels(kind=kind).inc(count)
-
-
-class StoreCollector(Collector):
-    """Gauges of the shared state, read once per scrape with one bounded call."""
-
-    def __init__(self, stats: Callable[[], Stats]) -> None:
-        self._stats = stats
-
-    def collect(self) -> Iterable[Metric]:
-        """Read the store; when it cannot be read only ``up`` is given."""
-        up = GaugeMetricFamily("mission_control_store_up", "1 when Redis answers.")
-        try:
-            stats = self._stats()
-        except StoreError:
-            up.add_metric([], 0)
-            yield up
-            return
-        up.add_metric([], 1)
-        yield up
-        counts = {
-            "deliveries_open": ("Deliveries that are not settled or dead.", stats.open),
-            "turns_running": ("Claims: turns that run now.", stats.claims),
-            "mailboxes_resting": ("Mailboxes whose head waits for its time.", stats.resting),
-            "dead_letters": ("Deliveries kept for a person.", stats.dead),
-        }
-        for name, (text, value) in counts.items():
-            yield GaugeMetricFamily(f"mission_control_{name}", text, value=value)
-        yield from _by_class(stats)
-
-
-def _by_class(stats: Stats) -> Iterable[Metric]:
-    waiting = GaugeMetricFamily(
-        "mission_control_mailboxes_waiting", "Mailboxes in line for a slot.", labels=["class"]
-    )
-    oldest = GaugeMetricFamily(
-        "mission_control_oldest_wait_seconds", "The longest wait in line.", labels=["class"]
-    )
-    for each, count, since in zip(LineClass, stats.waiting, stats.oldest, strict=True):
-        name = each.name.lower()
-        waiting.add_metric([name], count)
-        wait = (stats.at - since).total_seconds() if since else 0.0
-        oldest.add_metric([name], max(0.0, wait))
-    yield waiting
-    yield oldest

@@ -28,6 +28,7 @@ from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, Stage, load
 from dispatcher.domain.notification import Kind
 from dispatcher.domain.reply import Reply, Said, judge
+from dispatcher.flows.canonical import tell
 from dispatcher.flows.desk import Attempt, Desk
 from dispatcher.flows.heartbeat import beat
 from dispatcher.flows.mark import mark
@@ -63,8 +64,9 @@ def deliver(hint: ConversationId, *, desk: Desk) -> NotClaimed | None:
 def work_on(claim: Claim, *, since: float, desk: Desk) -> None:
     """Bring a claimed delivery as far as it goes; ``since`` is when the claim was asked for."""
     attempt = Attempt(desk=desk, claim=claim, journal=Journal())
+    desk.tally.stepped(step="line", took=claim.claimed_at - claim.put_at)
     try:
-        with desk.holds.hold(claim, since=since) as attempt.hold:
+        with desk.holds.hold(claim, since=since) as attempt.hold, attempt.timed("turn"):
             outcome = _isolated(attempt) if _is_suspect(attempt) else _run(attempt)
         if outcome is None:
             return
@@ -86,7 +88,7 @@ def work_on(claim: Claim, *, since: float, desk: Desk) -> None:
         )
         desk.tally.attempted(kind=claim.entry.kind, result="lost", cause="store_unavailable")
     else:
-        _tell(attempt, outcome)
+        tell(attempt, outcome)
         if done.dropped:
             desk.tally.dropped_dead(done.dropped)
             _log.error(
@@ -139,7 +141,7 @@ def _isolated(attempt: Attempt) -> Outcome | None:
 def _run(attempt: Attempt) -> Outcome:
     """Run the attempt; every error but a lost lease or store becomes an outcome."""
     if attempt.claim.entry.kind is Kind.HEARTBEAT:
-        return beat(attempt)
+        return _beat(attempt)
     try:
         return _resume(attempt)
     except (LeaseLost, StoreError):
@@ -156,6 +158,17 @@ def _run(attempt: Attempt) -> Outcome:
     return _end(attempt, outcome)
 
 
+def _beat(attempt: Attempt) -> Outcome:
+    began = attempt.desk.clock.monotonic()
+    outcome = beat(attempt)
+    took = timedelta(seconds=attempt.desk.clock.monotonic() - began)
+    is_missed = isinstance(outcome, Settled) and outcome.outcome == "missed"
+    attempt.desk.tally.operated(
+        operation="heartbeat.execute", took=took, error="missed" if is_missed else None
+    )
+    return outcome
+
+
 def _counted(attempt: Attempt) -> Claim:
     """Give the claim with the attempts that count for what is being tried now."""
     claim = attempt.claim
@@ -167,6 +180,8 @@ def _resume(attempt: Attempt) -> Outcome:
     attempt.journal = load(attempt.claim.journal_text)
     journal = attempt.journal
     attempt.has_begun = journal.stage is not Stage.NEW
+    if attempt.has_begun:
+        attempt.desk.tally.resumed(stage=journal.stage.value)
     match journal.stage:
         case Stage.DYING:
             return _die(attempt, journal.cause or "unknown")
@@ -265,27 +280,3 @@ def _stop_typing(attempt: Attempt) -> None:
         attempt.desk.backend.mark_ended(attempt.claim.entry.notification)
     except Exception as error:  # noqa: BLE001 - best effort: it must not cost the outcome
         _log.info("typing may still show: %s", error, extra=attempt.fields("mark_ended"))
-
-
-def _tell(attempt: Attempt, outcome: Outcome) -> None:
-    kind, tally = attempt.claim.entry.kind.value, attempt.desk.tally
-    match outcome:
-        case Settled():
-            tally.attempted(kind=kind, result="settled", cause=outcome.outcome)
-            _log.info("settled: %s", outcome.outcome, extra=attempt.fields("settle"))
-        case Resting():
-            tally.attempted(kind=kind, result="resting", cause=outcome.cause)
-            _log.info(
-                "tried again in %.1f s: %s",
-                outcome.delay.total_seconds(),
-                outcome.cause,
-                extra=attempt.fields("settle"),
-            )
-        case Dead():
-            tally.attempted(kind=kind, result="dead", cause=outcome.cause)
-            _log.error(
-                "dead after %d attempts: %s; it is kept for a person to look at",
-                attempt.claim.attempt_no,
-                outcome.cause,
-                extra=attempt.fields("settle"),
-            )

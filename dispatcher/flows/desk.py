@@ -1,7 +1,8 @@
 """What a delivery needs at hand, and the state of one attempt."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -89,6 +90,7 @@ class Attempt:
         journal: The record as it was last written.
         has_begun: People see the agent typing.
         has_posted: This very attempt posted the reply.
+        steps: How long its steps took so far, in seconds.
     """
 
     desk: Desk
@@ -97,6 +99,18 @@ class Attempt:
     hold: Hold = field(init=False)
     has_begun: bool = False
     has_posted: bool = False
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Record how long a step takes, whether it succeeds or not."""
+        began = self.desk.clock.monotonic()
+        try:
+            yield
+        finally:
+            took_s = self.desk.clock.monotonic() - began
+            self.steps[step] = self.steps.get(step, 0.0) + took_s
+            self.desk.tally.stepped(step=step, took=timedelta(seconds=took_s))
 
     def write(self, journal: Journal, *, uses_row_key: bool = False) -> None:
         """Write the journal and remember it."""

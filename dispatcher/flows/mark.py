@@ -51,13 +51,14 @@ def mark(attempt: Attempt) -> Context | None:
     attempt.journal = attempt.journal.evolve(stage=stage)
     newest_ms = desk.mailboxes.journal(attempt.claim, attempt.journal)
     attempt.hold.check()
-    return _mark_and_read(
-        entry,
-        backend=desk.backend,
-        mailboxes=desk.mailboxes,
-        bell=desk.bell,
-        is_newest=newest_ms <= entry.created_at_ms,
-    )
+    with attempt.timed("mark"):
+        return _mark_and_read(
+            entry,
+            backend=desk.backend,
+            mailboxes=desk.mailboxes,
+            bell=desk.bell,
+            is_newest=newest_ms <= entry.created_at_ms,
+        )
 
 
 def mark_unclaimed(

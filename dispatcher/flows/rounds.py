@@ -64,7 +64,8 @@ def converse(attempt: Attempt, turn: Turn) -> Reply:
     stored = attempt.journal.reply
     reply = stored if stored is not None and stored.tool_calls else _first_ask(attempt, turn)
     while attempt.journal.has_open_calls:
-        run_calls(attempt, rights=attempt.journal.rights or turn.rights, crew=turn.crew)
+        with attempt.timed("tools"):
+            run_calls(attempt, rights=attempt.journal.rights or turn.rights, crew=turn.crew)
         reply = _ask_on(attempt, turn)
     return reply
 
@@ -126,7 +127,8 @@ def _exchange(attempt: Attempt, asking: Journal, request: Ask) -> Reply:
     attempt.write(asking)
     attempt.hold.check()
     try:
-        reply = _timed_ask(attempt, request)
+        with attempt.timed("ask"):
+            reply = _timed_ask(attempt, request)
     except (GatewayUnavailable, GatewayMisconfigured, AgentUnavailable, AskRefused):
         # Not taken: the next ask is no repetition.
         attempt.write(asking.evolve(asks=before.asks))

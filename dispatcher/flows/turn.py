@@ -39,7 +39,8 @@ def look(attempt: Attempt) -> Context | Outcome:
         The context when the agent is to be asked, else what becomes of the delivery.
     """
     entry = attempt.claim.entry
-    context = attempt.desk.backend.fetch_context(entry.notification)
+    with attempt.timed("look"):
+        context = attempt.desk.backend.fetch_context(entry.notification)
     if context is None:
         return _not_found(attempt)
     is_fresh = attempt.journal.stage is Stage.NEW and not entry.is_carried

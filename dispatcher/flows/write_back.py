@@ -143,9 +143,10 @@ def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
     posting = attempt.journal.evolve(stage=Stage.POSTING, post_key=key, blind=blind)
     attempt.write(posting, uses_row_key=is_first)
     attempt.hold.check()
-    message = message or desk.backend.post_message(
-        agent=claim.entry.agent, task=task, content=_text_of(reply), key=key
-    )
+    with attempt.timed("post"):
+        message = message or desk.backend.post_message(
+            agent=claim.entry.agent, task=task, content=_text_of(reply), key=key
+        )
     attempt.journal = attempt.journal.evolve(message=message)
     # A key that was used before may have brought back a post that has scrolled out long ago.
     attempt.has_posted = claim.row_key_user is None

@@ -43,6 +43,18 @@ class Tally(Protocol):
         """Record one ask of the gateway."""
         ...
 
+    def stepped(self, *, step: str, took: timedelta) -> None:
+        """Record one step of an attempt: line, look, ask, tools, post, mark, or the whole turn."""
+        ...
+
+    def resumed(self, *, stage: str) -> None:
+        """Count an attempt that goes on where an earlier one stopped."""
+        ...
+
+    def operated(self, *, operation: str, took: timedelta, error: str | None = None) -> None:
+        """Record an operation of the runtime as a whole: a poll, a sync, a heartbeat."""
+        ...
+
     def used(self, *, agent: str, reply: Reply) -> None:
         """Count the tokens of a reply."""
         ...

@@ -118,6 +118,38 @@ class Health:
             "timestamp": _ms(self._parts.clock.now()),
         }
 
+    def operations(self) -> dict[str, Any]:
+        """Return the answer of ``/metrics`` as JSON; times and durations in milliseconds."""
+        standing = self._look()[2]
+        totals = standing.totals if standing else {}
+        operations = self._parts.tally.operations.as_json()
+        # Heartbeats run in the workers; the store has counted those of all of them.
+        missed = totals.get("settled:missed", 0)
+        operations["heartbeat.execute"] |= {
+            "count": totals.get("heartbeats", 0),
+            "successCount": totals.get("heartbeats", 0) - missed,
+            "failureCount": missed,
+            "totalDurationMs": totals.get("heartbeats_ms", 0),
+        }
+        health = self.health()
+        delivery, gateway, beats = health["delivery"], health["gateway"], health["heartbeat"]
+        return {
+            "operations": operations,
+            "runtime": {"uptime": health["uptime"], "memory": health["memory"]},
+            "components": {
+                "delivery": {
+                    name: delivery[name]
+                    for name in (
+                        "running", "delivered", "failed", "noResponseTerminalSkipCount",
+                        "requiredNotificationRetryExhaustedCount",
+                    )
+                },
+                "gateway": {name: gateway[name] for name in ("running", "sessions")},
+                "heartbeat": {"running": beats["running"], "scheduled": beats["scheduledAgents"]},
+            },
+            "timestamp": health["timestamp"],
+        }  # fmt: skip
+
     def _gateway(self, standing: Standing | None) -> dict[str, Any]:
         state = self._vitals.gateway()
         asking = standing.asking if standing else None

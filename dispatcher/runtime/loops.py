@@ -12,6 +12,7 @@ from dispatcher.flows.audit import audit_once
 from dispatcher.flows.sweep import sweep_once
 from dispatcher.flows.sync import sync_once
 from dispatcher.runtime.leadership import STAND_BY, Leadership
+from dispatcher.runtime.operations import operating
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
 
@@ -100,14 +101,15 @@ class AgentSync:
         if term is None or self._vitals.are_credentials_rejected():
             return STAND_BY
         try:
-            synced = sync_once(
-                crew=parts.backend,
-                store=parts.roster,
-                tally=parts.tally,
-                clock=parts.clock,
-                term=term,
-                believes_nobody=self._doubts,
-            )
+            with operating(parts.tally, parts.clock, "agent_sync.run"):
+                synced = sync_once(
+                    crew=parts.backend,
+                    store=parts.roster,
+                    tally=parts.tally,
+                    clock=parts.clock,
+                    term=term,
+                    believes_nobody=self._doubts,
+                )
         except DispatcherError as error:
             self._vitals.sync_failed(error)
             parts.tally.failed("sync")

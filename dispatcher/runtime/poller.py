@@ -19,6 +19,7 @@ from dispatcher.flows.audit import finish_marks
 from dispatcher.flows.carry import make_room
 from dispatcher.flows.poll import MOST_ROWS, Polled, poll_once
 from dispatcher.runtime.leadership import STAND_BY, Leadership
+from dispatcher.runtime.operations import operating
 from dispatcher.runtime.pace import Pace
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts, milliseconds
@@ -62,7 +63,7 @@ class Poller:
         if term is None:
             return STAND_BY
         try:
-            polled = self._poll(term)
+            polled = self._timed_poll(term)
         except (CredentialsRejected, DeploymentOff) as error:
             return self._rejected(str(error))
         except CredentialsSuspected as error:
@@ -83,6 +84,10 @@ class Poller:
         return self.pace.after_success(
             had_work=polled.added > 0 or polled.running > 0, is_full=polled.is_full
         )
+
+    def _timed_poll(self, term: int) -> Polled:
+        with operating(self._parts.tally, self._parts.clock, "delivery.poll"):
+            return self._poll(term)
 
     def _poll(self, term: int) -> Polled:
         parts = self._parts

@@ -18,8 +18,8 @@ from typing import Any, Final
 from waitress.server import create_server
 
 from dispatcher.adapters.directory import SharedDirectory
-from dispatcher.adapters.metrics import StoreCollector
 from dispatcher.adapters.redis.leader import RedisLead
+from dispatcher.adapters.store_metrics import Shared, StoreCollector
 from dispatcher.domain.errors import StoreError, StoreUnusable
 from dispatcher.runtime.health import Health
 from dispatcher.runtime.heartbeats import HeartbeatClock
@@ -148,12 +148,12 @@ def _assemble(
     settings: Settings, give_up: Callable[[StoreUnusable], None], *, end: Callable[[], None]
 ) -> _Runtime:
     parts = wire(settings, threads=_THREADS)
-    parts.registry.register(StoreCollector(parts.lookout.stats))
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     lead = RedisLead(parts.mailboxes.steps, holder=holder, lease=LEASE)
     leadership = Leadership(lead, parts.clock)
     vitals = Vitals(parts, leadership)
     health = Health(parts, vitals)
+    _expose(parts, vitals)
     loop = partial(_loop, parts, give_up)
     audit_loop = loop("audit", Auditor(parts, leadership).round)
     poller = Poller(parts, vitals, leadership, on_mismatch=audit_loop.wake.set)
@@ -196,6 +196,19 @@ def _assemble(
         supervisor=supervisor,
         server=_make_server(parts, health, wake),
     )
+
+
+def _expose(parts: Parts, vitals: Vitals) -> None:
+    """Add to the metrics what is looked up when somebody scrapes."""
+
+    def look() -> Shared:
+        return Shared(parts.lookout.stats(), parts.lookout.world(), parts.survey.standing())
+
+    parts.registry.register(StoreCollector(look))
+    parts.tally.watch("leader", vitals.leads)
+    parts.tally.watch("gateway_ready", vitals.is_gateway_ready)
+    parts.tally.watch("credentials_rejected", vitals.are_credentials_rejected)
+    parts.tally.watch("loops_stuck", lambda: len(vitals.stuck()))
 
 
 def _make_server(parts: Parts, health: Health, wake: Callable[[], None]) -> Any:  # noqa: ANN401 - waitress has no public type

@@ -40,6 +40,10 @@ class Health(Protocol):
         """Return what runs here."""
         ...
 
+    def operations(self) -> dict[str, Any]:
+        """Return what was done how often, and how long it took."""
+        ...
+
 
 def build_app(
     health: Health,
@@ -129,6 +133,8 @@ def _add_health(app: Flask, health: Health, registry: CollectorRegistry) -> None
 
     @app.get("/metrics")
     def metrics() -> Response:
+        if "application/json" in request.headers.get("Accept", ""):
+            return jsonify(health.operations())
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=content_type)
 

@@ -3,10 +3,13 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dispatcher.adapters.logs import set_up_logs
 
@@ -78,7 +81,10 @@ def test_a_line_is_one_json_object_with_its_fields() -> None:
 )
 def test_any_text_stays_one_whole_line(text: str) -> None:
     """Or a message could forge a line of its own."""
-    assert line_of(lambda log: log.info("%s", text))["message"] == text
+    told = line_of(lambda log: log.info("%s", text))["message"]
+
+    # What would steer a terminal is not even told.
+    assert told == ("" if "\x1b" in text else text)
 
 
 @pytest.mark.parametrize("text", LEAKS)
@@ -203,3 +209,35 @@ def test_a_stream_that_is_no_whole_file_will_do() -> None:
     logging.getLogger("dispatcher.test").info("hello")
 
     assert json.loads(pipe.text)["message"] == "hello"
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_escape_sequences_are_taken_out(stream: type[io.StringIO]) -> None:
+    """A message of a stranger must not repaint an operator's terminal."""
+    evil = "\x1b]0;owned\x07\x1b[2Jred\x9b31m\u202etfel"
+
+    line = lines_of(lambda log: log.error("it said %s", evil, extra={"agent": evil}), stream())
+
+    ours = re.sub(r"\x1b\[[0-9;]*m", "", line)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", ours)
+    assert "owned" not in ours
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    before=st.text(), after=st.text(), field=st.sampled_from(["cause", "error", "task", "x"]),
+    is_terminal=st.booleans(),
+)  # fmt: skip
+def test_no_line_of_any_form_holds_a_token(before, after, field, is_terminal) -> None:
+    text = f"{before}{TOKEN} {after}"
+    stream = Terminal() if is_terminal else io.StringIO()
+
+    line = lines_of(lambda log: log.error("%s", text, extra={field: [text]}), stream)
+
+    assert TOKEN not in line
+
+
+def test_waitress_and_dramatiq_speak_in_the_same_form() -> None:
+    for name in ("waitress.queue", "dramatiq.worker"):
+        line = json.loads(lines_of(lambda _, n=name: logging.getLogger(n).warning("busy")))
+        assert (line["logger"], line["level"], line["process"]) == (name, "warning", "worker")

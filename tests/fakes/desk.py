@@ -81,6 +81,9 @@ class FakeTally:
     tools: list[tuple[str, str]] = field(default_factory=list)
     served: list[tuple[str, int]] = field(default_factory=list)
     syncs: list[tuple[int, Changes]] = field(default_factory=list)
+    steps: list[tuple[str, timedelta]] = field(default_factory=list)
+    stages: list[str] = field(default_factory=list)
+    operations: list[tuple[str, str | None]] = field(default_factory=list)
     dropped: int = 0
     unaccounted: int | None = None
 
@@ -96,6 +99,15 @@ class FakeTally:
 
     def asked(self, *, result: str, took: timedelta) -> None:
         self.asks.append((result, took))
+
+    def stepped(self, *, step: str, took: timedelta) -> None:
+        self.steps.append((step, took))
+
+    def resumed(self, *, stage: str) -> None:
+        self.stages.append(stage)
+
+    def operated(self, *, operation: str, took: timedelta, error: str | None = None) -> None:
+        self.operations.append((operation, error))
 
     def used(self, *, agent: str, reply: Reply) -> None: ...
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dispatcher.adapters.logs import _JsonLines
+from dispatcher.adapters.logs import line_formatter
 from dispatcher.domain.redact import redact, short_error
 
 ACCOUNT = "j57dxw5hfxg351ff8cvfdrz3vka3r13s"
@@ -116,7 +116,8 @@ def test_a_secret_in_a_field_of_a_log_line_is_taken_out_and_the_line_stays_json(
 
 
 def log_line(**facts: object) -> str:
-    return _JsonLines("worker").format(logging.makeLogRecord({"levelname": "INFO", **facts}))
+    formatter = line_formatter("worker", is_terminal=False)
+    return formatter.format(logging.makeLogRecord({"levelname": "INFO", **facts}))
 
 
 def test_an_unclosed_quote_hides_nothing() -> None:
