@@ -64,7 +64,8 @@ class Parts:
     """Everything that a process is put together from.
 
     Attributes:
-        lookout: The store, for health and metrics: it gives up soon.
+        glance: A connection that gives up soon, for whoever asks for health.
+        lookout: The store, for health and metrics, over that connection.
         survey: The store, for people who look; it gives up soon as well.
         process: What this process is called: host and process id.
     """
@@ -75,6 +76,7 @@ class Parts:
     clock: MachineClock
     registry: CollectorRegistry
     tally: PrometheusTally
+    glance: redis.Redis
     redis: redis.Redis
     mailboxes: RedisMailboxes
     lookout: RedisMailboxes
@@ -165,6 +167,7 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         registry=registry,
         tally=tally,
         redis=client,
+        glance=impatient,
         mailboxes=mailboxes,
         lookout=lookout,
         books=RedisBooks(client, mailboxes.steps),

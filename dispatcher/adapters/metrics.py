@@ -117,6 +117,9 @@ class PrometheusTally:
             "When the crew was heard of last by this runtime; 0 before.",
             registry=registry,
         )
+        self._statuses = counter(
+            "status_changes", "Reports to Convex that differed from the one before.", "status"
+        )
         self._clock = clock
         self._served = Histogram(
             "mission_control_agent_request_duration_seconds",
@@ -167,6 +170,10 @@ class PrometheusTally:
         outcome = "done" if error is None else "failed"
         self._operations.labels(operation=operation, outcome=outcome).observe(took.total_seconds())
         self.operations.note(operation, took=took, error=error)
+
+    def changed_status(self, status: str) -> None:
+        """Count a report to the backend that differs from the one before."""
+        self._statuses.labels(status=status).inc()
 
     def called_backend(self, action: str, result: str, took_s: float) -> None:
         """Record a call of Convex."""

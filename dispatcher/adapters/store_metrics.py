@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from dispatcher.adapters.redis.connection import ServerState
 from dispatcher.domain.activity import by_word
 from dispatcher.domain.delivery import LineClass
 from dispatcher.domain.errors import StoreError
@@ -19,11 +20,12 @@ from dispatcher.ports import Stats
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What one scrape reads: three calls, each bounded."""
+    """What one scrape reads: four calls, each bounded."""
 
     stats: Stats
     world: World
     standing: Standing
+    server: ServerState
 
 
 class StoreCollector(Collector):
@@ -70,6 +72,11 @@ def _gauges(shared: Shared) -> Iterable[Metric]:
         "workers": ("Worker processes that gave a pulse within a minute.", len(live)),
         "worker_threads": ("Threads of these workers.", sum(one.threads for one in live)),
         "runtimes": ("Runtimes that live; one of them leads.", standing.runtimes),
+        "store_safe": ("1 when Redis keeps an append-only file and evicts nothing.",
+                       int(shared.server.is_safe)),
+        "store_memory_bytes": ("Memory that Redis uses.", shared.server.used_bytes),
+        "store_memory_limit_bytes": ("Memory that Redis may use; 0 without a limit.",
+                                     shared.server.limit_bytes),
         "heartbeats_planned": ("Agents whose next heartbeat is planned.", standing.heartbeats),
     }  # fmt: skip
     for name, (text, value) in gauges.items():

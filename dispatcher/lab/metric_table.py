@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from dispatcher.adapters.clock import MachineClock
 from dispatcher.adapters.metrics import RUNTIME_GAUGES, WORKER_GAUGES, PrometheusTally
+from dispatcher.adapters.redis.connection import ServerState
 from dispatcher.adapters.store_metrics import Shared, StoreCollector
 from dispatcher.domain.delivery import LineClass
 from dispatcher.domain.standing import Standing
@@ -23,7 +24,7 @@ Runtimes serve `/metrics` on `HEALTH_PORT`, workers on `METRICS_PORT`. The text 
 rules: base units, totals, one HELP and TYPE for each family, no time stamps, and no ids as labels.
 `GET /metrics` with `Accept: application/json` gives the sums of the operations as JSON instead.
 
-- **store** metrics are read from Redis once per scrape, in three bounded calls. Every runtime shows
+- **store** metrics are read from Redis once per scrape, in four bounded calls. Every runtime shows
   them and all show the same: take the `max` over instances, never the `sum`.
 - **process** metrics count what one process did: take the `sum` over instances.
 
@@ -68,7 +69,8 @@ def _shared() -> Iterable[Row]:
     )  # fmt: skip
     world = World(at=_EPOCH, circuit=None, stop=None, rests=(), paused=())
     standing = Standing(at=_EPOCH, totals={"settled:answered": 1})
-    for family in StoreCollector(lambda: Shared(stats, world, standing)).collect():
+    server = ServerState(is_safe=True, used_bytes=0, limit_bytes=0)
+    for family in StoreCollector(lambda: Shared(stats, world, standing, server)).collect():
         labels = family.samples[0].labels if family.samples else ()
         yield _row(family, labels, "store")
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from waitress.server import create_server
 
 from dispatcher.adapters.directory import SharedDirectory
+from dispatcher.adapters.redis.connection import server_state
 from dispatcher.adapters.redis.leader import RedisLead
 from dispatcher.adapters.store_metrics import Shared, StoreCollector
 from dispatcher.domain.errors import StoreError, StoreUnusable
@@ -159,7 +160,10 @@ def _assemble(
     poller = Poller(parts, vitals, leadership, on_mismatch=audit_loop.wake.set)
     poll_loop = loop("poll", poller.round)
     every = milliseconds(settings.health_check_interval)
-    reports = StatusReports(parts.backend, health, leadership, clock=parts.clock, every=every)
+    reports = StatusReports(
+        parts.backend, health, leadership, clock=parts.clock, every=every,
+        on_change=parts.tally.changed_status,
+    )  # fmt: skip
     requests = RestartRequests(
         parts.backend,
         parts.restarts,
@@ -202,7 +206,10 @@ def _expose(parts: Parts, vitals: Vitals) -> None:
     """Add to the metrics what is looked up when somebody scrapes."""
 
     def look() -> Shared:
-        return Shared(parts.lookout.stats(), parts.lookout.world(), parts.survey.standing())
+        return Shared(
+            parts.lookout.stats(), parts.lookout.world(), parts.survey.standing(),
+            server_state(parts.glance),
+        )  # fmt: skip
 
     parts.registry.register(StoreCollector(look))
     parts.tally.watch("leader", vitals.leads)

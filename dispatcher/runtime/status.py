@@ -5,6 +5,7 @@ for anything else, and whoever becomes the leader reports at once.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
@@ -55,6 +56,7 @@ class StatusReports:
         leadership: Only the leader reports.
         clock: Says when it is time.
         every: The usual distance of two reports.
+        on_change: Called with a status that differs from the one before.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class StatusReports:
         *,
         clock: Clock,
         every: timedelta,
+        on_change: Callable[[str], None] = lambda _status: None,
     ) -> None:
         self._backend = backend
         self._health = health
         self._leadership = leadership
         self._clock = clock
         self._every = every
+        self._on_change = on_change
         self._last: str | None = None
         self._led_since: float | None = None
         self._next = 0.0
@@ -101,6 +105,7 @@ class StatusReports:
         self._not_before = now + _GAP.total_seconds()
         self._backend.report_status(status, self._health.report())
         if status != self._last:
+            self._on_change(status)
             _log.info("the backend knows that we are %s", status, extra={"action": "status"})
         self._last, self.count = status, self.count + 1
         self._next = now + self._every.total_seconds()

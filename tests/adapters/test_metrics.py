@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from dispatcher.adapters.clock import MachineClock
 from dispatcher.adapters.metrics import RUNTIME_GAUGES, WORKER_GAUGES, PrometheusTally
-from dispatcher.adapters.redis.connection import connect
+from dispatcher.adapters.redis.connection import ServerState, connect
 from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.adapters.store_metrics import Shared, StoreCollector
 from dispatcher.domain.delivery import LineClass, entry_of
@@ -55,6 +55,7 @@ COUNTS = {
     "mission_control_gateway_ready",
     "mission_control_credentials_rejected",
     "mission_control_loops_stuck",
+    "mission_control_store_safe",
 }
 LABELS = {
     "version", "loop", "kind", "result", "cause", "agent", "direction", "class", "le", "step",
@@ -94,6 +95,7 @@ STANDING = Standing(
     term=3,
     heartbeats=5,
 )
+SERVER = ServerState(is_safe=False, used_bytes=1_000, limit_bytes=0)
 
 
 @pytest.fixture
@@ -116,6 +118,7 @@ def registry() -> CollectorRegistry:
     tally.called_backend("listUndeliveredNotifications", "done", 0.01)
     tally.served_agent(tool="task_status", status=200, took=timedelta(milliseconds=5))
     tally.served_agent(tool="task_status", status=429, took=timedelta(milliseconds=1))
+    tally.changed_status("degraded")
     tally.ran_tool(tool="task_search", result="done")
     tally.synced(members=3, changes=Changes(added=(AgentId("a"),)))
     tally.audited(unaccounted=0, repaired={"put": 1})
@@ -123,7 +126,7 @@ def registry() -> CollectorRegistry:
         tally.watch(name, lambda: 1)
     usage = Usage(input_tokens=1000, output_tokens=10)
     tally.used(agent="engineer", reply=Reply(text="Done.", usage=usage))
-    registry.register(StoreCollector(lambda: Shared(STATS, WORLD, STANDING)))
+    registry.register(StoreCollector(lambda: Shared(STATS, WORLD, STANDING, SERVER)))
     return registry
 
 
@@ -224,6 +227,8 @@ def test_the_shared_state_is_told_with_its_processes(registry: CollectorRegistry
     assert value(registry, "circuit", state="closed") == 0
     assert value(registry, "agents_resting") == 1
     assert value(registry, "pauses") == 1
+    assert value(registry, "store_safe") == 0
+    assert value(registry, "store_memory_bytes") == 1_000
     assert value(registry, "workers") == 1
     assert value(registry, "worker_threads") == 32
     assert value(registry, "failures_in_a_row") == 4
@@ -280,7 +285,7 @@ def test_without_redis_only_its_absence_is_shown(away: RedisMailboxes) -> None:
     registry = CollectorRegistry()
     tally = PrometheusTally(registry, version="0.1.0", clock=MachineClock())
     tally.polled(listed=0, added=0, malformed=0)
-    registry.register(StoreCollector(lambda: Shared(away.stats(), WORLD, STANDING)))
+    registry.register(StoreCollector(lambda: Shared(away.stats(), WORLD, STANDING, SERVER)))
 
     found = families(registry)
 
@@ -299,7 +304,7 @@ def test_the_store_is_read_anew_for_each_scrape(redis_client: redis.Redis) -> No
     store.open()
     store.set_limits(cap=10, agent_cap=10)
     registry = CollectorRegistry()
-    registry.register(StoreCollector(lambda: Shared(store.stats(), WORLD, STANDING)))
+    registry.register(StoreCollector(lambda: Shared(store.stats(), WORLD, STANDING, SERVER)))
 
     before = value(registry, "deliveries_open")
     store.put([entry_of(notification())])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
@@ -41,6 +42,37 @@ def translated_errors() -> Iterator[None]:
     except redis.RedisError as error:
         # The text of a script error may quote arguments; the class says enough.
         raise StoreUnavailable(f"Redis: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """How safe the mailboxes are on a server.
+
+    Attributes:
+        is_safe: It evicts nothing, keeps an append-only file, and could write it last time.
+        limit_bytes: 0 when there is none.
+    """
+
+    is_safe: bool
+    used_bytes: int
+    limit_bytes: int
+
+
+def server_state(client: redis.Redis) -> ServerState:
+    """Ask a server how safe the mailboxes are on it.
+
+    Raises:
+        StoreUnavailable: It cannot be reached.
+    """
+    with translated_errors():
+        info: dict[str, Any] = client.info()
+    return ServerState(
+        is_safe=bool(info.get("aof_enabled"))
+        and str(info.get("maxmemory_policy", "noeviction")) == "noeviction"
+        and str(info.get("aof_last_write_status", "ok")) == "ok",
+        used_bytes=int(info.get("used_memory", 0)),
+        limit_bytes=int(info.get("maxmemory", 0)),
+    )
 
 
 def check_server(client: redis.Redis, *, allow_volatile: bool) -> str:
