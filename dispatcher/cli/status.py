@@ -98,7 +98,9 @@ def _drawn(seen: Overview, version: str) -> RenderableType:
             more = places.total - len(places.records)
             parts.append(plain(f"… and {more} more: dispatcher mailboxes --{where.value}", "dim"))
     if seen.behind:
-        parts.append(plain(f"Behind them, in the same conversations: {seen.behind} deliveries"))
+        parts.append(
+            plain(f"Behind them, in the same conversations: {_count(seen.behind, 'delivery')}")
+        )
     parts.append(plain(_lately(seen)))
     return Group(*parts)
 
@@ -146,15 +148,21 @@ def _headline(where: Where, places: Places, seen: Overview) -> str:
         case Where.RUNNING:
             return f"Running: {places.total} of {seen.standing.cap}"
         case Where.WAITING:
-            return f"Waiting: {places.total} conversations"
+            return f"Waiting: {_count(places.total, 'conversation')}"
         case Where.RESTING:
-            return f"Resting: {places.total} conversations"
+            return f"Resting: {_count(places.total, 'conversation')}"
+
+
+def _count(number: int, thing: str) -> str:
+    if number == 1:
+        return f"1 {thing}"
+    return f"{number} {thing[:-1]}ies" if thing.endswith("y") else f"{number} {thing}s"
 
 
 def _lately(seen: Overview) -> str:
     total = seen.hour.total()
     rate = seen.hour.per_minute("answered", within=LATELY)
-    told = f"Last hour: {total['answered']} answered, {total['failed']} attempts failed"
+    told = f"Last hour: {total['answered']} answered, {total['failed']} failed attempts"
     if (median := quantile_ms(total, "wait", 0.5)) is not None:
         high = quantile_ms(total, "wait", 0.95) or median
         told += f"; wait p50 {_short(median)}, p95 {_short(high)}"

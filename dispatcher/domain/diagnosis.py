@@ -157,7 +157,7 @@ def _of_pauses(world: World, names: Mapping[AgentId, str]) -> Iterable[Problem]:
     for what, since in world.paused:
         yield Problem(
             text=f"An operator paused {named(what, names)} at {_clock(since, world.at)}.",
-            remedy=f"`dispatcher resume {_option(what)}` lets it go on.",
+            remedy=f"`dispatcher resume {_option(what, names)}` lets it go on.",
             level=Level.NOTE,
             runbook="something-waits",
         )
@@ -182,9 +182,10 @@ def named(what: str, names: Mapping[AgentId, str]) -> str:
     return "everything" if what == ALL else f"conversation {rest}"
 
 
-def _option(what: str) -> str:
+def _option(what: str, names: Mapping[AgentId, str]) -> str:
     kind, _, rest = what.partition(":")
-    return f"--{kind} {rest}" if rest else "--all"
+    name = names.get(AgentId(rest), rest) if kind == "agent" else rest
+    return f"--{kind} {name}" if rest else "--all"
 
 
 def _clock(at: datetime, now: datetime) -> str:

@@ -100,7 +100,8 @@ def whereabouts(record: Record) -> str:
             since = f" since {record.claimed_at:%H:%M:%S}" if record.claimed_at else ""
             return f"Worker {record.worker} works on it{since}: {_step(record.journal)}."
         case State.DEAD:
-            return f"It is a dead letter: {record.cause}, after {record.attempts + 1} attempts."
+            tries = "1 attempt" if record.attempts == 0 else f"{record.attempts + 1} attempts"
+            return f"It is a dead letter: {record.cause}, after {tries}."
         case State.RESTING:
             return f"It rests: the last attempt ended with {record.cause}."
         case State.QUEUED:

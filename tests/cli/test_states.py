@@ -20,7 +20,7 @@ def test_explain_says_where_each_is_and_what_happens_next(house: House, shell: S
         five.waiting
     )
     assert "queued, behind another. It waits in its mailbox, one of 2. Its" in told(five.behind)
-    assert "dead, dead. It is a dead letter: ask_refused, after 1 attempts." in told(five.dead)
+    assert "dead, dead. It is a dead letter: ask_refused, after 1 attempt." in told(five.dead)
     assert "An operator paused its agent: it goes on with" in told(five.paused)
     plain = shell.text("explain", five.behind)
     assert "Its conversation has one turn at a time" in plain
