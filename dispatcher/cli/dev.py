@@ -25,7 +25,9 @@ _PORT = 3001
 @click.command(short_help="Run everything on this machine, with a sandbox.")
 @click.option("--once", metavar="TEXT", help="Post TEXT, show each step and the reply, and end.")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help=f"Port of the page; {_PORT} unless it is taken."
+    "--port",
+    type=click.IntRange(1, 65535),
+    help=f"Port of the console; {_PORT} unless it is taken.",
 )
 @click.option(
     "--delay", type=click.FloatRange(0, 600), default=0.5, show_default=True,
@@ -75,7 +77,10 @@ def dev(once: str | None, port: int | None, delay: float, wait: float) -> int:
 
 
 def _stay(stack: Stack, folder: Path, interrupted: threading.Event, *, limit_s: float) -> int:
-    click.echo(f"\n  Page       {stack.url}/")
+    click.echo(f"\n  Console    {stack.url}/")
+    if stack.has_sandbox:
+        click.echo(f"  Threads    {stack.url}/threads    write to the agents here")
+    click.echo(f"  Sign in    {stack.settings['CONSOLE_TOKEN']}    to pause, revive or discard")
     click.echo(f"  Health     {stack.url}/health")
     click.echo(f"  Metrics    {stack.url}/metrics")
     click.echo(f"  Redis      {redact(stack.settings['REDIS_URL'])}")

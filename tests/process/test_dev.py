@@ -81,7 +81,7 @@ def test_ctrl_c_stops_everything_and_leaves_no_process(tmp_path: Path) -> None:
         output = "".join(lines)
 
         assert "Port 3001 is in use by another program" in output
-        assert re.search(r"Page\s+http://127\.0\.0\.1:\d+/", output)
+        assert re.search(r"Console\s+http://127\.0\.0\.1:\d+/", output)
         assert "engineer: Done" in output
         assert len(processes_of(tmp_path)) >= 5
 

@@ -216,3 +216,25 @@ def test_a_text_full_of_beginnings_of_tokens_is_read_quickly() -> None:
     for part in ("turn_", "turn_ ", "turn_" + "a" * 39 + ".", "turn_" + "a" * 1_899 + " "):
         text = part * (400_000 // len(part))
         assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("SERVICE_TOKEN=abc123", "SERVICE_TOKEN=***"),
+        ("OPENCLAW_GATEWAY_TOKEN=abc123", "OPENCLAW_GATEWAY_TOKEN=***"),
+        ("token=abc123", "token=***"),
+        ("SERVICE_TOKEN: abc123", "SERVICE_TOKEN: ***"),
+        ('serviceToken: "abc123"', 'serviceToken: "***"'),
+        ("token: 'abc123'", "token: '***'"),
+        ("task:k1:agent:engineer:acc:v1 next", "(session-key) next"),
+        ("system:agent:engineer:acc:v1", "(session-key)"),
+        ('{"serviceToken":"abc123"}', '{"serviceToken":"***"}'),
+        ("Authorization: Bearer abc123", "Authorization: Bearer ***"),
+        ("mc_service_acc_abc123", "mc_service_***"),
+        ("https://example.org/x?token=abc123&y=1", "https://example.org/x?token=***&y=1"),
+    ],
+)
+def test_item_180_every_pattern_is_taken_out(text: str, shown: str) -> None:
+    assert redact(text) == shown
+    assert json.loads(log_line(msg=text))["message"] == shown
