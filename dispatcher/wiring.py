@@ -40,6 +40,8 @@ from dispatcher.settings import Settings
 
 _SPARE_CONNECTIONS = 8
 _HEALTH_S = 1.0
+_FOR_PEOPLE = 16
+_PEOPLE_WAIT_S = 2.0
 CEILING_MARGIN = timedelta(minutes=2)
 
 
@@ -65,8 +67,9 @@ class Parts:
 
     Attributes:
         glance: A connection that gives up soon, for whoever asks for health.
-        lookout: The store, for health and metrics, over that connection.
-        survey: The store, for people who look; it gives up soon as well.
+        lookout, standing: The store, for health and metrics, over that connection.
+        overlook, survey, records, controls: The store, for people; they give up soon as well, and
+            however many look, health has a connection of its own.
         process: What this process is called: host and process id.
     """
 
@@ -80,6 +83,8 @@ class Parts:
     redis: redis.Redis
     mailboxes: RedisMailboxes
     lookout: RedisMailboxes
+    standing: RedisSurvey
+    overlook: RedisMailboxes
     books: RedisBooks
     controls: RedisControls
     records: RedisRecords
@@ -134,8 +139,13 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         dead_limit=settings.dead_letter_limit,
         caps=(settings.delivery_max_concurrent_sessions, settings.agent_cap),
     )
-    lookout = RedisMailboxes(
-        impatient, account=account, lease=milliseconds(settings.delivery_lease_ms), worker="-"
+    for_people = connect(settings.redis_url, max_connections=_FOR_PEOPLE, timeout_s=_PEOPLE_WAIT_S)
+    closing.callback(for_people.close)
+    lookout, overlook = (
+        RedisMailboxes(
+            one, account=account, lease=milliseconds(settings.delivery_lease_ms), worker="-"
+        )
+        for one in (impatient, for_people)
     )
     broker = make_broker(client, account=account, middleware=middleware)
     tally = PrometheusTally(registry, version=version, clock=clock)
@@ -170,10 +180,12 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
         glance=impatient,
         mailboxes=mailboxes,
         lookout=lookout,
+        standing=RedisSurvey(lookout.steps),
+        overlook=overlook,
         books=RedisBooks(client, mailboxes.steps),
-        controls=RedisControls(impatient, lookout.steps),
-        records=RedisRecords(impatient, lookout.steps),
-        survey=RedisSurvey(lookout.steps),
+        controls=RedisControls(for_people, overlook.steps),
+        records=RedisRecords(for_people, overlook.steps),
+        survey=RedisSurvey(overlook.steps),
         pulses=RedisPulses(client, mailboxes.steps),
         broker=broker,
         bell=DramatiqBell(broker),

@@ -14,6 +14,7 @@ from dramatiq.middleware import Middleware
 
 from dispatcher.domain.errors import StoreError
 from dispatcher.wiring import Parts
+from workers.health import Pulse
 from workers.renewer import Renewer
 
 _ONE_SIGNAL_S: Final = 1.0
@@ -36,10 +37,12 @@ class Lifecycle(Middleware):
         self._hurries_from = 0.0
         self._parts: Parts | None = None
         self._renewer: Renewer | None = None
+        self._pulse: Pulse | None = None
+        self._worker: Worker | None = None
 
-    def attach(self, parts: Parts, renewer: Renewer) -> None:
+    def attach(self, parts: Parts, renewer: Renewer, pulse: Pulse) -> None:
         """Give it what it will drain and close."""
-        self._parts, self._renewer = parts, renewer
+        self._parts, self._renewer, self._pulse = parts, renewer, pulse
 
     def drain_at_sigterm(self) -> None:
         """Claim nothing more from the very signal on; Dramatiq itself hears of it a second later.
@@ -65,6 +68,19 @@ class Lifecycle(Middleware):
         if self._renewer is not None and time.monotonic() >= self._hurries_from:
             threading.Thread(target=self._renewer.cancel_all, daemon=True).start()
 
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        """Remember whose threads have to live."""
+        self._worker = worker
+
+    def stuck(self) -> tuple[str, ...]:
+        """Name what has died of Dramatiq's threads: then no ring is answered any more."""
+        worker = self._worker
+        if worker is None:
+            return ()
+        dead = [f"consumer {name}" for name, one in worker.consumers.items() if not one.is_alive()]
+        dead += [f"thread {one.name}" for one in worker.workers if not one.is_alive()]
+        return tuple(dead)
+
     @property
     def is_draining(self) -> bool:
         """Say whether the process is about to stop and claims nothing more."""
@@ -87,6 +103,8 @@ class Lifecycle(Middleware):
         """Close everything; the process ends now."""
         if self._renewer is not None:
             self._renewer.stop()
+        if self._pulse is not None:
+            self._pulse.stop()
         if self._parts is not None:
             with suppress(StoreError):
                 self._parts.pulses.end(self._parts.process)

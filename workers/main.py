@@ -9,17 +9,16 @@ from datetime import timedelta
 
 import dramatiq
 from dramatiq.middleware import TimeLimit
-from prometheus_client import CollectorRegistry, start_http_server
 
 from dispatcher.adapters.logs import set_up_logs
 from dispatcher.adapters.redis.connection import check_server
-from dispatcher.adapters.redis.pulses import PULSE
-from dispatcher.domain.errors import StoreError, StoreUnavailable
+from dispatcher.domain.errors import StoreUnavailable
 from dispatcher.runtime.restarts import WATCH, RestartWatch
-from dispatcher.settings import Settings, load_settings
+from dispatcher.settings import load_settings
 from dispatcher.wiring import CEILING_MARGIN, Parts, claim_ceiling, milliseconds, wire
 from workers.actors import declare_actors
 from workers.desk import make_desk, make_renewer
+from workers.health import Pulse, serve
 from workers.lifecycle import Lifecycle
 from workers.quarantine import ProcessQuarantine
 
@@ -41,7 +40,8 @@ def boot() -> None:
         middleware=(TimeLimit(time_limit=_ms(ceiling + CEILING_MARGIN)), lifecycle),
     )
     renewer = make_renewer(parts)
-    lifecycle.attach(parts, renewer)
+    pulse = Pulse(parts)
+    lifecycle.attach(parts, renewer, pulse)
     lifecycle.drain_at_sigterm()
     try:
         check_server(parts.redis, allow_volatile=settings.allow_volatile_redis)
@@ -54,27 +54,11 @@ def boot() -> None:
     )
     dramatiq.set_broker(parts.broker)
     renewer.start()
-    _give_pulses(parts)
+    pulse.start()
     if settings.upgrade_mode == "exit":
         _watch_restarts(parts)
     parts.tally.watch("worker_turns", lambda: renewer.running)
-    _expose(parts.registry, settings)
-
-
-def _give_pulses(parts: Parts) -> None:
-    """Tell the others, now and then, that this process lives; it must not depend on anything."""
-
-    def give_for_ever() -> None:
-        while True:
-            try:
-                parts.pulses.give(
-                    parts.process, threads=parts.settings.worker_threads, version=parts.version
-                )
-            except StoreError as error:
-                _log.debug("no pulse was given: %s", error, extra={"action": "pulse"})
-            parts.clock.sleep(PULSE)
-
-    threading.Thread(target=give_for_ever, name="pulse", daemon=True).start()
+    serve(parts, stuck=lambda: (*lifecycle.stuck(), *pulse.stuck()))
 
 
 def _watch_restarts(parts: Parts) -> None:
@@ -87,21 +71,6 @@ def _watch_restarts(parts: Parts) -> None:
             parts.clock.sleep(WATCH)
 
     threading.Thread(target=look_for_ever, name="restart-watch", daemon=True).start()
-
-
-def _expose(registry: CollectorRegistry, settings: Settings) -> None:
-    """Serve the metrics; without them the worker works as well."""
-    try:
-        start_http_server(settings.metrics_port, addr=settings.health_host, registry=registry)
-    except OSError as error:
-        _log.warning(
-            "no metrics on METRICS_PORT %d: %s",
-            settings.metrics_port,
-            error.strerror,
-            extra={"action": "start"},
-        )
-    else:
-        _log.info("metrics on port %d", settings.metrics_port, extra={"action": "start"})
 
 
 def _ms(duration: timedelta) -> int:

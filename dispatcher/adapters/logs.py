@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.stdlib import ProcessorFormatter
 
 from dispatcher.domain.redact import is_secret_name, redact
 from dispatcher.domain.text import printable, without_lone_surrogates
@@ -27,6 +27,11 @@ LEVELS: Final = {
 }
 _QUIET: Final = ("httpx", "httpcore", "dramatiq", "waitress", "werkzeug")
 
+_PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_TAKEN: Final = frozenset({
+    "event", "timestamp", "time", "level", "logger", "process", "exception", "error", "exc_info",
+    "stack_info", "_record", "_from_structlog",
+})  # fmt: skip
 _Line = MutableMapping[str, Any]
 
 
@@ -46,7 +51,7 @@ def line_formatter(process: str, *, is_terminal: bool) -> logging.Formatter:
         structlog.processors.JSONRenderer(serializer=_dumped),
     ]  # fmt: skip
     return ProcessorFormatter(
-        foreign_pre_chain=[_with_origin, ExtraAdder()],
+        foreign_pre_chain=[_with_extra, _with_origin],
         processors=[
             ProcessorFormatter.remove_processors_meta,
             *([structlog.processors.format_exc_info, *for_people] if is_terminal else for_machines),
@@ -73,6 +78,17 @@ def set_up_logs(*, level: str, process: str, stream: TextIO | None = None) -> No
     root.setLevel(LEVELS[level])
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[level]))
+
+
+def _with_extra(_logger: object, _name: str, line: _Line) -> _Line:
+    """Add the fields of the record; one that is called like a part of the line gets a tail."""
+    record: logging.LogRecord = line["_record"]
+    extra = {
+        f"{name}_" if name in _TAKEN else name: value
+        for name, value in vars(record).items()
+        if name not in _PLAIN
+    }
+    return {**line, **extra}
 
 
 def _with_origin(_logger: object, _name: str, line: _Line) -> _Line:

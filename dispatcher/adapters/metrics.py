@@ -21,6 +21,7 @@ RUNTIME_GAUGES: Final = {
     "leader": "1 when this runtime leads.",
     "gateway_ready": "1 when the gateway was ready at this runtime's last look.",
     "credentials_rejected": "1 while Convex rejects this runtime.",
+    "poll_patience_seconds": "So long Convex may not be listed before that is a problem.",
     "loops_stuck": "Loops of this runtime that make no progress.",
 }
 WORKER_GAUGES: Final = {"worker_turns": "Turns that this worker runs now."}

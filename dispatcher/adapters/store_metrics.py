@@ -14,7 +14,7 @@ from dispatcher.domain.activity import by_word
 from dispatcher.domain.delivery import LineClass
 from dispatcher.domain.errors import StoreError
 from dispatcher.domain.standing import Standing
-from dispatcher.domain.world import CircuitState, World
+from dispatcher.domain.world import ALL, CircuitState, World
 from dispatcher.ports import Stats
 
 
@@ -65,6 +65,8 @@ def _gauges(shared: Shared) -> Iterable[Metric]:
         "dead_letters": ("Deliveries kept for a person.", stats.dead),
         "agents_resting": ("Agents that are left alone for a while.", len(world.rests)),
         "pauses": ("What operators have paused.", len(world.paused)),
+        "paused_all": ("1 while an operator has paused everything.",
+                       int(any(what == ALL for what, _ in world.paused))),
         "backend_stopped": ("1 while Convex is not called because it rejects us.",
                             int(world.stop is not None)),
         "failures_in_a_row": ("Attempts that failed since an agent last answered.",
@@ -92,6 +94,14 @@ def _gauges(shared: Shared) -> Iterable[Metric]:
 
 
 def _totals(standing: Standing) -> Iterable[Metric]:
+    # Both are always there: what begins at its first event has no rate for it.
+    both = CounterMetricFamily(
+        "mission_control_deliveries_ended", "Deliveries of notifications that ended.",
+        labels=["result"],
+    )  # fmt: skip
+    for result in ("settled", "dead"):
+        both.add_metric([result], standing.totals.get(result, 0))
+    yield both
     ended = CounterMetricFamily(
         "mission_control_deliveries", "Deliveries that ended, by how and why, since this store "
         "began.", labels=["result", "outcome"],

@@ -1,7 +1,6 @@
 """`dispatcher dead-letters`: what was given up, and what to do about it."""
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from dispatcher.cli.common import Exit, complain, operator_parts, without_tracebacks
-from dispatcher.cli.screen import milliseconds, plain, print_json, stdout, table
+from dispatcher.cli.screen import milliseconds, plain, print_json, print_json_line, stdout, table
 from dispatcher.domain.dead_letter import FILTERS, DeadLetter, Group, grouped, read_sieve
 from dispatcher.domain.errors import JournalUnreadable
 from dispatcher.domain.ids import AgentId, DeliveryId
@@ -59,7 +58,9 @@ def list_all(*, filters: tuple[str, ...], is_grouped: bool, limit: int, is_json:
         return Exit.OK
     if is_json:
         for letter in chosen[:limit]:
-            click.echo(json.dumps(_as_json(letter)))
+            print_json_line(_as_json(letter))
+        if len(chosen) > limit:
+            click.echo(f"{len(chosen) - limit} more are left out; see --limit.", err=True)
         return Exit.OK
     rows = [
         (f"{one.died_at:%Y-%m-%d %H:%M:%S}", one.cause, names.get(one.entry.agent, one.entry.agent),
@@ -234,14 +235,14 @@ def _list_groups(
 ) -> None:  # fmt: skip
     if is_json:
         for group in groups:
-            click.echo(json.dumps({
+            print_json_line({
                 "cause": group.cause,
                 "agent": group.agent,
                 "slug": names.get(group.agent),
                 "count": len(group.letters),
                 "oldest": milliseconds(group.oldest),
                 "newest": milliseconds(group.newest),
-            }))  # fmt: skip
+            })  # fmt: skip
         return
     rows = [
         (len(one.letters), one.cause, names.get(one.agent, one.agent),

@@ -40,8 +40,25 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
 
 def print_json(found: Any) -> None:  # noqa: ANN401 - JSON
-    """Print one JSON document."""
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    """Print one JSON document, in ASCII and without secrets."""
+    click.echo(json.dumps(_without_secrets(found), indent=2))
+
+
+def print_json_line(found: Any) -> None:  # noqa: ANN401 - JSON
+    """Print one JSON object on a line of its own."""
+    click.echo(json.dumps(_without_secrets(found)))
+
+
+def _without_secrets(found: Any) -> Any:  # noqa: ANN401 - JSON
+    match found:
+        case dict():
+            return {name: _without_secrets(value) for name, value in found.items()}
+        case list() | tuple():
+            return [_without_secrets(value) for value in found]
+        case str():
+            return redact(found)
+        case _:
+            return found
 
 
 def since(at: datetime | None, now: datetime) -> str:

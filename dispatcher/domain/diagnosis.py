@@ -6,10 +6,15 @@ The runtime, the command line and the console all say the same, because they all
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from dispatcher.domain.ids import AgentId
 from dispatcher.domain.standing import SILENT, Level, Problem, Standing
 from dispatcher.domain.world import ALL, CircuitState, World
+
+_FRESH: Final = timedelta(minutes=15)
+"""Failures that are older than this say nothing of now."""
+_LONG_REST: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +126,8 @@ def _of_workers(standing: Standing) -> Iterable[Problem]:
 
 def _of_failures(standing: Standing, limits: Limits) -> Iterable[Problem]:
     asking = standing.asking
-    if asking.failures >= limits.failures:
+    is_fresh = asking.failed_at is None or standing.at - asking.failed_at < _FRESH
+    if asking.failures >= limits.failures and is_fresh:
         yield Problem(
             text=f"{asking.failures} attempts in a row have failed, the last with {asking.cause}.",
             remedy="Look at one of them with `dispatcher explain ID`, and at the gateway's log.",
@@ -144,11 +150,13 @@ def _of_waits(standing: Standing, oldest_wait: timedelta, limits: Limits) -> Ite
 
 def _of_rests(world: World, names: Mapping[AgentId, str]) -> Iterable[Problem]:
     for rest in world.rests:
+        # A provider that throttles is left alone for seconds, again and again: that passes.
+        is_long = rest.until - rest.since >= _LONG_REST
         yield Problem(
             text=f"Agent {names.get(rest.agent, rest.agent)} rests until {rest.until:%H:%M:%S} "
             f"UTC: {rest.cause}.",
             remedy="Look at the model's provider and the agent's settings at the gateway.",
-            level=Level.DEGRADED,
+            level=Level.DEGRADED if is_long else Level.NOTE,
             runbook="agent-rests",
         )
 

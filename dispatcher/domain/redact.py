@@ -19,7 +19,7 @@ _RULES: Final = (
     (_TURN_TOKEN, "turn_" + _MARK),
     (re.compile("mc_service_" + _VALUE, re.IGNORECASE), "mc_service_" + _MARK),
     (re.compile(r"(bearer|basic)(\s+)" + _VALUE, re.IGNORECASE), r"\1\2" + _MARK),
-    (re.compile(r"(://)[^/\s:@]*:[^/\s@]*@"), r"\1" + _MARK + "@"),
+    (re.compile(r"(://)[^/\s:@]*:[^/\s]*@"), r"\1" + _MARK + "@"),
     (
         re.compile(
             rf"""({_NAMES}\\*["']?\s*[=:]\s*)(\\*["'])(?:(?!\2).)*(?:\2|$)""",

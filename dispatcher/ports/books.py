@@ -94,8 +94,13 @@ class Controls(Protocol):
 class Records(Protocol):
     """What the store knows of single deliveries."""
 
-    def find(self, name: str) -> tuple[Record, ...]:
-        """Find the deliveries of a notification, message or conversation, or one by its name."""
+    def find(self, name: str, *, most: int = 100) -> tuple[Record, ...]:
+        """Find the deliveries of a notification, message or conversation, or one by its name.
+
+        Args:
+            name: An id of any of these.
+            most: At most so many are told of.
+        """
         ...
 
 

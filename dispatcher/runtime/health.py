@@ -210,7 +210,7 @@ class Health:
         """Ask now: whoever has just paused something wants to see it."""
         try:
             lookout = self._parts.lookout
-            return lookout.stats(), lookout.world(), self._parts.survey.standing()
+            return lookout.stats(), lookout.world(), self._parts.standing.standing()
         except StoreError:
             return None, None, None
 

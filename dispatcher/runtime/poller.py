@@ -61,6 +61,8 @@ class Poller:
         """Poll once; a backend that does not accept us is asked about once a minute."""
         term = self._leadership.term()
         if term is None:
+            self._vitals.stands_by()
+            self._suspicions = 0
             return STAND_BY
         try:
             polled = self._timed_poll(term)

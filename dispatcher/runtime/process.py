@@ -207,7 +207,7 @@ def _expose(parts: Parts, vitals: Vitals) -> None:
 
     def look() -> Shared:
         return Shared(
-            parts.lookout.stats(), parts.lookout.world(), parts.survey.standing(),
+            parts.lookout.stats(), parts.lookout.world(), parts.standing.standing(),
             server_state(parts.glance),
         )  # fmt: skip
 
@@ -216,6 +216,7 @@ def _expose(parts: Parts, vitals: Vitals) -> None:
     parts.tally.watch("gateway_ready", vitals.is_gateway_ready)
     parts.tally.watch("credentials_rejected", vitals.are_credentials_rejected)
     parts.tally.watch("loops_stuck", lambda: len(vitals.stuck()))
+    parts.tally.watch("poll_patience_seconds", lambda: vitals.longest_silence().total_seconds())
 
 
 def _make_server(parts: Parts, health: Health, wake: Callable[[], None]) -> Any:  # noqa: ANN401 - waitress has no public type
@@ -232,11 +233,10 @@ def _make_server(parts: Parts, health: Health, wake: Callable[[], None]) -> Any:
         health,
         registry=parts.registry,
         wake=wake,
-        console_token=settings.console_token,
         agents=agents,
         console=ConsoleSide(
             survey=parts.survey,
-            mailboxes=parts.lookout,
+            mailboxes=parts.overlook,
             records=parts.records,
             controls=parts.controls,
             roster=parts.roster,
@@ -246,6 +246,7 @@ def _make_server(parts: Parts, health: Health, wake: Callable[[], None]) -> Any:
             version=parts.version,
             account=settings.account_id,
             token=settings.console_token,
+            hosts=settings.console_host_names,
             sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
         ),
     )

@@ -57,6 +57,12 @@ class Vitals:
         with self._lock:
             self._credentials = short_error(text)
 
+    def stands_by(self) -> None:
+        """Note that another runtime lists: what this one once heard of the backend is old."""
+        with self._lock:
+            self._credentials = None
+            self._poll_failures = 0
+
     def gateway_seen(self, state: GatewayState) -> None:
         """Note how the gateway is."""
         with self._lock:
@@ -114,7 +120,7 @@ class Vitals:
             pass
         elif self._last_poll is None:
             found.append(_of_poll("Convex has not been listed yet."))
-        elif self._parts.clock.now() - self._last_poll > self._longest_silence():
+        elif self._parts.clock.now() - self._last_poll > self.longest_silence():
             found.append(_of_poll("Convex could not be listed for three poll intervals."))
         if self._is_sync_late():
             found.append(_of_poll("The list of agents could not be read for three intervals."))
@@ -176,7 +182,8 @@ class Vitals:
             openclaw = self._gateway.version
         return Versions(openclaw=openclaw, runtime=self._parts.version) if openclaw else None
 
-    def _longest_silence(self) -> timedelta:
+    def longest_silence(self) -> timedelta:
+        """Return how long the backend may not be listed before that is a problem."""
         # Never shorter than a failing backend needs for one time-out and one back-off.
         return max(3 * timedelta(milliseconds=self._parts.settings.delivery_interval),
                    timedelta(seconds=45))  # fmt: skip

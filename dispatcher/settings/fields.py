@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     console_token: SecretStr | None = _text(
         None, "Bearer token for POST /wake and all that changes something; without it, off."
     )
+    console_hosts: str = _text(
+        "", "Names under which the console is reached, with commas; addresses, localhost and names "
+        "without a dot need not be named.",
+    )  # fmt: skip
     log_level: Literal["debug", "info", "warn", "error"] = _text(
         "info", "debug, info, warn or error."
     )
@@ -174,6 +178,12 @@ class Settings(BaseSettings):
     def stream_timeout_ms(self) -> int:
         """Return the old runtime's time limit of a session."""
         return self.delivery_stream_timeout_ms or min(2 * self.openclaw_request_timeout_ms, 300_000)
+
+    @property
+    def console_host_names(self) -> tuple[str, ...]:
+        """Return the names under which the console is reached."""
+        names = (name.strip().lower() for name in self.console_hosts.split(","))
+        return tuple(name for name in names if name)
 
     @property
     def agent_cap(self) -> int:

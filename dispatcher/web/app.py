@@ -1,18 +1,16 @@
 """The Flask app: build it with what it shows; it holds no state of its own."""
 
-import hmac
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from flask import Flask, Response, abort, jsonify, render_template, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable
 
 from dispatcher.domain.errors import StoreError
 from dispatcher.web.agents import AgentSide, add_agent_endpoints
-from dispatcher.web.console import ConsoleSide, add_console
+from dispatcher.web.console import ConsoleSide, Door, add_console
 
 _BODY_LIMIT: Final = 256 * 1024
 _POLICY: Final = (
@@ -50,9 +48,8 @@ def build_app(
     *,
     registry: CollectorRegistry,
     wake: Callable[[], None],
-    console_token: SecretStr | None,
+    console: ConsoleSide,
     agents: AgentSide | None = None,
-    console: ConsoleSide | None = None,
 ) -> Flask:
     """Build the app.
 
@@ -60,19 +57,17 @@ def build_app(
         health: Asked anew for every request.
         registry: What ``/metrics`` shows.
         wake: Called when somebody says that there is work.
-        console_token: What ``POST /wake`` wants to see; without one it is off.
-        console: Serves the operator's pages; without it there are none.
+        console: Serves the operator's pages; its token is what ``POST /wake`` wants to see.
         agents: Serves ``/agent/*``; without it there are no such endpoints.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _BODY_LIMIT
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask types the base class
     _add_health(app, health, registry)
-    _add_wake(app, wake, console_token)
     if agents is not None:
         add_agent_endpoints(app, agents)
-    if console is not None:
-        add_console(app, console)
+    door = add_console(app, console)
+    _add_wake(app, wake, door)
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -83,16 +78,16 @@ def build_app(
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    _add_complaints(app, has_pages=console is not None)
+    _add_complaints(app)
     return app
 
 
-def _add_complaints(app: Flask, *, has_pages: bool) -> None:
+def _add_complaints(app: Flask) -> None:
     """Answer what goes wrong in the form that the caller reads: a page, or JSON."""
 
     def answer(error: HTTPException, text: str) -> Response:
         code = error.code or 500
-        if has_pages and request.accept_mimetypes.best == "text/html":
+        if request.accept_mimetypes.best == "text/html":
             found = Response(render_template("wrong.html", page="", code=code, text=text), code)
         else:
             is_agent = request.path.startswith("/agent/")
@@ -139,14 +134,11 @@ def _add_health(app: Flask, health: Health, registry: CollectorRegistry) -> None
         return Response(encode(registry), content_type=content_type)
 
 
-def _add_wake(app: Flask, wake: Callable[[], None], token: SecretStr | None) -> None:
+def _add_wake(app: Flask, wake: Callable[[], None], door: Door) -> None:
     @app.post("/wake")
     def waken() -> tuple[str, int]:
-        if token is None or not token.get_secret_value():
+        if not door.can_open:
             abort(403, "POST /wake is off: CONSOLE_TOKEN is not set.")
-        given = request.headers.get("Authorization", "")
-        wanted = f"Bearer {token.get_secret_value()}"
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
-            abort(401, "POST /wake wants the console token as a bearer token.")
+        door.check_bearer()
         wake()
         return "", 204

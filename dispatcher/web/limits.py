@@ -21,6 +21,15 @@ class Budget:
         self._lock = threading.Lock()
         self._windows: dict[str, tuple[float, int]] = {}
 
+    def wait(self, session: str) -> int | None:
+        """Return None when a call may be made, else in how many seconds one may; count nothing."""
+        now = self._clock.monotonic()
+        with self._lock:
+            since, used = self._windows.get(session, (now, 0))
+        if used < self._calls or now - since >= self._window_s:
+            return None
+        return max(1, math.ceil(since + self._window_s - now))
+
     def take(self, session: str) -> int | None:
         """Count one call; return None when it may be made, else in how many seconds one may."""
         now = self._clock.monotonic()

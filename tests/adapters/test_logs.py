@@ -241,3 +241,13 @@ def test_waitress_and_dramatiq_speak_in_the_same_form() -> None:
     for name in ("waitress.queue", "dramatiq.worker"):
         line = json.loads(lines_of(lambda _, n=name: logging.getLogger(n).warning("busy")))
         assert (line["logger"], line["level"], line["process"]) == (name, "warning", "worker")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+@pytest.mark.parametrize("name", ["event", "timestamp", "time", "level", "exception"])
+def test_a_field_that_is_called_like_a_part_of_the_line_replaces_nothing(stream, name) -> None:
+    line = lines_of(lambda log: log.info("hello", extra={name: 5}), stream())
+
+    assert "hello" in line
+    assert "info" in line
+    assert "5" in line

@@ -43,6 +43,7 @@ COUNTS = {
     "mission_control_turns_limit",
     "mission_control_agents_resting",
     "mission_control_pauses",
+    "mission_control_paused_all",
     "mission_control_backend_stopped",
     "mission_control_failures_in_a_row",
     "mission_control_workers",

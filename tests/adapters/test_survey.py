@@ -214,3 +214,37 @@ def test_slots_expire(house: House) -> None:
 
     assert len(names) >= 2
     assert all(house.client.ttl(name) > 0 for name in names)
+
+
+@pytest.mark.parametrize("what", ["all", f"agent:{AGENTS['engineer']}"])
+def test_nobody_waits_for_what_was_paused(house: House, what: str) -> None:
+    """Or every pause would look like a stall after a while."""
+    entry = house.put()
+    house.client.hset(f"{house.store.steps.prefix}mailbox:{entry.conversation}", "joined_at", 1)
+    assert house.store.stats().oldest_wait() > HOUR
+
+    house.controls.pause(what)
+
+    stats = house.store.stats()
+    assert stats.oldest_wait() == timedelta(0)
+    assert sum(stats.waiting) == 1
+
+
+def test_a_wait_in_line_begins_when_the_line_is_joined(house: House) -> None:
+    """A delivery that rested for long, or stood behind another, has not waited for a slot."""
+    claim = house.run()
+    house.client.hset(f"{house.store.steps.prefix}delivery:{claim.delivery}", "put_at", 1)
+    house.store.settle(
+        claim, Resting(delay=timedelta(0), cause="ask_failed", spends=Spent.ATTEMPT)
+    )  # fmt: skip
+
+    assert house.store.stats().oldest_wait() < timedelta(seconds=5)
+
+
+def test_a_conversation_of_thousands_is_told_of_in_part(house: House) -> None:
+    entry = house.put(task="t-shared")
+    for _ in range(9):
+        house.put(task="t-shared")
+
+    assert len(house.records.find(entry.conversation, most=4)) == 4
+    assert len(house.records.find(entry.conversation)) == 10

@@ -14,13 +14,15 @@ from dispatcher.lab.metric_table import table_text
 OPS = Path(__file__).parents[2] / "ops"
 RULES = OPS / "prometheus" / "alerts.yml"
 DASHBOARD = OPS / "grafana" / "dashboards" / "dispatcher.json"
-ALERTS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
-KNOWN = set(re.findall(r"^\| `(\w+)`", table_text(), re.MULTILINE))
+GROUPS = {group["name"]: group["rules"] for group in yaml.safe_load(RULES.read_text())["groups"]}
+ALERTS: list[dict[str, Any]] = GROUPS["dispatcher"]
+RECORDED = {rule["record"] for rule in GROUPS["ends"]}
+KNOWN = set(re.findall(r"^\| `(\w+)`", table_text(), re.MULTILINE)) | RECORDED
 SUFFIXES = re.compile(r"_(?:bucket|sum|count)$")
 
 
 def metrics_in(expression: str) -> set[str]:
-    return {SUFFIXES.sub("", name) for name in re.findall(r"mission_control_\w+", expression)}
+    return {SUFFIXES.sub("", name) for name in re.findall(r"mission_control[:_][\w:]+", expression)}
 
 
 @pytest.mark.parametrize(

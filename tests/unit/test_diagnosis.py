@@ -45,8 +45,11 @@ def test_nothing_is_wrong_when_nothing_is() -> None:
          "10 attempts in a row have failed, the last with ask_failed"),
         ({"oldest_wait": timedelta(minutes=11)}, Level.DEGRADED, "longest wait in line is 11"),
         ({"world": {"rests": (AgentRest(agent=WRITER, cause="agent_unavailable", since=NOON,
-                                        until=NOON + timedelta(minutes=1)),)}},
-         Level.DEGRADED, "Agent writer rests until 12:01:00 UTC: agent_unavailable"),
+                                        until=NOON + timedelta(minutes=2)),)}},
+         Level.DEGRADED, "Agent writer rests until 12:02:00 UTC: agent_unavailable"),
+        ({"world": {"rests": (AgentRest(agent=WRITER, cause="ask_failed", since=NOON,
+                                        until=NOON + timedelta(seconds=5)),)}},
+         Level.NOTE, "Agent writer rests until 12:00:05 UTC: ask_failed"),
         ({"world": {"paused": (("agent:a-writer", NOON),)}}, Level.NOTE, "paused agent writer"),
         ({"world": {"paused": (("all", NOON),)}}, Level.NOTE, "paused everything"),
         ({"dead": 2}, Level.NOTE, "2 deliveries were given up"),
@@ -101,3 +104,9 @@ def test_a_silent_runtime_is_told_to_whoever_looks_from_outside() -> None:
     assert runtime_is_silent(Standing(at=NOON, runtimes=1, report=report)) is None
     assert "No runtime lives" in runtime_is_silent(Standing(at=NOON)).text
     assert "told nothing" in runtime_is_silent(Standing(at=NOON, runtimes=1)).text
+
+
+def test_failures_of_long_ago_say_nothing_of_now() -> None:
+    """Nobody may have written since; then nobody answered either."""
+    asking = Asking(failures=99, cause="ask_failed", failed_at=NOON - timedelta(minutes=16))
+    assert told(standing={"asking": asking}) == ()

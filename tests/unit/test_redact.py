@@ -232,6 +232,7 @@ def test_a_text_full_of_beginnings_of_tokens_is_read_quickly() -> None:
         ('{"serviceToken":"abc123"}', '{"serviceToken":"***"}'),
         ("Authorization: Bearer abc123", "Authorization: Bearer ***"),
         ("mc_service_acc_abc123", "mc_service_***"),
+        ("redis://user:p@ss@host:6379/0", "redis://***@host:6379/0"),
         ("https://example.org/x?token=abc123&y=1", "https://example.org/x?token=***&y=1"),
     ],
 )

@@ -11,6 +11,7 @@ WRITES = {
     "/steer/resume": {"what": "all"},
     "/steer/revive": {"delivery": "DEAD"},
     "/steer/discard": {"delivery": "DEAD", "sure": "yes"},
+    "/steer/ask": {"delivery": "DEAD"},
 }
 CROSS = {"Origin": "http://evil.example"}
 
@@ -134,11 +135,49 @@ def test_a_wrong_token_opens_no_session(client: FlaskClient) -> None:
     assert "Sign out" not in client.get("/").text
 
 
-def test_guessing_is_slowed_down(client: FlaskClient) -> None:
-    for _ in range(10):
-        client.post("/sign-in", data={"token": "wrong"})
+@pytest.mark.parametrize("way", ["sign-in", "bearer", "wake"])
+def test_guessing_is_slowed_down_wherever_the_token_is_wanted(client, way: str) -> None:
+    def guess(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        match way:
+            case "sign-in":
+                return client.post("/sign-in", data={"token": token}).status_code
+            case "bearer":
+                return client.post("/steer/pause", data={"what": "x"}, headers=headers).status_code
+            case _:
+                return client.post("/wake", headers=headers).status_code
 
-    assert client.post("/sign-in", data={"token": "console-token"}).status_code == 429
+    assert {guess(f"wrong{number}") for number in range(10)} == {401}
+    assert guess("wrong") == 429
+    assert guess("console-token") == 429
+
+
+def test_right_tokens_are_not_counted(client: FlaskClient) -> None:
+    for _ in range(15):
+        assert client.post("/wake", headers=BEARER).status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("evil.example", 421), ("127.0.0.1.evil.example:3001", 421), ("localhost.evil.example", 421),
+        ("127.0.0.1:3001", 200), ("[::1]:3001", 200), ("localhost", 200), ("runtime:3001", 200),
+        ("10.0.0.7", 200), ("console.example", 200), ("CONSOLE.EXAMPLE:80", 200),
+    ],
+)  # fmt: skip
+def test_a_name_of_a_stranger_does_not_lead_to_the_console(client, host: str, code: int) -> None:
+    """Or a site could let its own name point here, and read all pages."""
+    assert client.get("/", headers={"Host": host}).status_code == code
+    assert client.get("/agents", headers={"Host": host}).status_code == code
+    # Programs come under any name.
+    assert client.get("/livez", headers={"Host": host}).status_code == 200
+
+
+def test_a_session_ends_twelve_hours_after_signing_in(client: FlaskClient) -> None:
+    """However long a tab stays open."""
+    sign_in(client)
+
+    assert "Set-Cookie" not in client.get("/").headers
 
 
 def test_another_site_can_neither_sign_in_nor_out(client: FlaskClient) -> None:
@@ -182,6 +221,7 @@ def test_a_new_console_token_ends_all_sessions(site: Site) -> None:
         ("/\\evil.example", "/"),
         ("https://evil.example/", "/"),
         ("javascript:alert(1)", "/"),
+        ("//[", "/"),
         ("", "/"),
     ],
 )

@@ -145,12 +145,17 @@ def test_the_last_answer_is_shown_to_operators_only(house: House, client: FlaskC
     assert "the secret plan" in client.get(f"/deliveries/{dead}").text
 
 
-def test_convex_is_asked_only_when_somebody_wants_to_know(house: House, client) -> None:
+def test_convex_is_asked_by_operators_only(house: House, client: FlaskClient) -> None:
+    """It costs a call, and a page that asks by itself would ask again and again."""
     entry = house.put()
+    page = f"/deliveries/{entry.delivery}"
 
-    assert "Convex does not know" not in client.get(f"/deliveries/{entry.delivery}").text
-    asked = client.get(f"/deliveries/{entry.delivery}?ask=convex").text
-    assert "Convex does not know a notification of this id." in asked
+    assert "Ask Convex" not in client.get(page).text
+    assert client.post("/steer/ask", data={"delivery": entry.delivery}).status_code == 401
+    form = {"delivery": entry.delivery, "form_token": sign_in(client), "back": page}
+    assert "Ask Convex" in client.get(page).text
+    answer = client.post("/steer/ask", data=form, follow_redirects=True)
+    assert "Convex does not know a notification of this id." in answer.text
 
 
 def test_foreign_text_is_neither_run_nor_obeyed(redis_client: redis.Redis) -> None:

@@ -1,7 +1,10 @@
 """What the store knows of single deliveries, for people who ask."""
 
-from collections.abc import Iterable
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
 
 import redis
 
@@ -14,6 +17,11 @@ from dispatcher.domain.ids import DeliveryId
 from dispatcher.domain.journal import Journal, load
 from dispatcher.domain.story import Record, event_of
 
+MOST: Final = 100
+"""So many deliveries are told of at once."""
+
+_Why = tuple[NotClaimed, str, int, bytes | None, bytes | None]
+
 
 class RedisRecords:
     """See ``dispatcher.ports.Records``."""
@@ -23,11 +31,23 @@ class RedisRecords:
         self._steps = steps
         self._prefix = steps.prefix
 
-    def find(self, name: str) -> tuple[Record, ...]:
+    def find(self, name: str, *, most: int = MOST) -> tuple[Record, ...]:
         """See ``Records.find``."""
         with translated_errors():
-            found = [self._read(delivery) for delivery in self._names(name)]
-        return tuple(record for record in found if record is not None)
+            # The first name is the one that was asked for, which need not be a delivery.
+            names = list(itertools.islice(self._names(name), most + 1))
+            reading = self._client.pipeline(transaction=False)
+            for one in names:
+                reading.hgetall(f"{self._prefix}delivery:{one}")
+                reading.lrange(f"{self._prefix}story:{one}", 0, -1)
+            answers: Any = reading.execute()
+        now, *_ = self._steps.run("stats")
+        why = cache(self._why)
+        found = (
+            self._record(delivery, flat, story, at=instant(now), why=why)
+            for delivery, flat, story in zip(names, answers[::2], answers[1::2], strict=True)
+        )
+        return tuple(itertools.islice((one for one in found if one is not None), most))
 
     def _names(self, name: str) -> Iterable[DeliveryId]:
         """List the deliveries that a name may mean; the open and the dead ones are few."""
@@ -45,29 +65,40 @@ class RedisRecords:
             if one == name or name in parts or one in in_mailbox:
                 yield DeliveryId(one)
 
-    def _read(self, delivery: DeliveryId) -> Record | None:
-        flat: Any = self._client.hgetall(f"{self._prefix}delivery:{delivery}")
+    def _why(self, conversation: str) -> _Why:
+        """Tell of a mailbox why it is not claimed, what it works on, its worker and since when."""
+        reason, head, count = self._steps.run("reason", conversation)
+        with translated_errors():
+            claim: Any = self._client.hmget(
+                f"{self._prefix}mailbox:{conversation}", "worker", "claimed_at"
+            )
+        worker, claimed_at = claim
+        return NotClaimed(reason.decode()), head.decode(), int(count), worker, claimed_at
+
+    def _record(
+        self,
+        delivery: DeliveryId,
+        flat: Mapping[bytes, bytes],
+        story: Sequence[bytes],
+        *,
+        at: datetime,
+        why: Callable[[str], _Why],
+    ) -> Record | None:
         facts = pairs(part for pair in flat.items() for part in pair)
-        story: Any = self._client.lrange(f"{self._prefix}story:{delivery}", 0, -1)
         events = tuple(event_of(text.decode()) for text in story)
-        now, *_ = self._steps.run("stats")
         if not facts:
-            return Record(delivery=delivery, at=instant(now), events=events) if events else None
-        entry = entry_of_facts(facts)
-        claim: Any = self._client.hmget(
-            f"{self._prefix}mailbox:{entry.conversation}", "worker", "claimed_at"
-        )
-        reason, head, count = self._steps.run("reason", entry.conversation)
+            return Record(delivery=delivery, at=at, events=events) if events else None
+        reason, head, count, worker, claimed_at = why(entry_of_facts(facts).conversation)
         is_claimed = facts["state"] == State.CLAIMED
         return record_of_facts(
             delivery,
             facts,
-            at=instant(now),
-            worker=claim[0].decode() if is_claimed and claim[0] else "",
-            claimed_at=instant(claim[1]) if is_claimed and claim[1] else None,
-            reason=NotClaimed(reason.decode()),
-            head=DeliveryId(head.decode()) or None,
-            in_mailbox=int(count),
+            at=at,
+            worker=worker.decode() if is_claimed and worker else "",
+            claimed_at=instant(claimed_at) if is_claimed and claimed_at else None,
+            reason=reason,
+            head=DeliveryId(head) or None,
+            in_mailbox=count,
             journal=_journal(facts.get("journal", "")),
             events=events,
         )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flask import Flask
+from flask import Flask, request
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
@@ -16,18 +16,26 @@ from dispatcher.web.console.side import ConsoleSide
 from dispatcher.web.console.steering import Steering
 from dispatcher.web.sandbox import add_sandbox_pages
 
-__all__ = ["ConsoleSide", "add_console"]
+__all__ = ["ConsoleSide", "Door", "add_console"]
+
+_FOR_PROGRAMS: Final = frozenset({"/livez", "/readyz", "/health", "/version", "/metrics", "/wake"})
+"""What programs ask for, under whatever name they know us."""
 
 MOST: Final = 100
 """So many rows a page has at most; it says how many more there are."""
 
 
-def add_console(app: Flask, side: ConsoleSide) -> None:
-    """Add the console's routes and what its templates need."""
-    door = Door(app, token=side.token, clock=side.clock)
+def add_console(app: Flask, side: ConsoleSide) -> Door:
+    """Add the console's routes and what its templates need; return who may steer."""
+    door = Door(app, token=side.token, clock=side.clock, hosts=side.hosts)
     # Whatever a template prints was said by somebody else: no escape sequences, no secrets.
     app.jinja_options = {**app.jinja_options, "finalize": _harmless}
     _teach(app.jinja_env)
+
+    @app.before_request
+    def check_host() -> None:
+        if request.path not in _FOR_PROGRAMS and not request.path.startswith("/agent/"):
+            door.check_host()
 
     @app.context_processor
     def common() -> dict[str, object]:
@@ -44,6 +52,7 @@ def add_console(app: Flask, side: ConsoleSide) -> None:
     Steering(side, door).add_to(app)
     if side.sandbox is not None:
         add_sandbox_pages(app, sandbox_url=side.sandbox[0], account=side.sandbox[1])
+    return door
 
 
 def _harmless(value: object) -> object:

@@ -7,9 +7,12 @@ from this very site and carry a token that only its own pages know.
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from flask import Flask, abort, request, session
 from pydantic import SecretStr
@@ -25,7 +28,10 @@ _WINDOW_S: Final = 60.0
 class Door:
     """Opens the way to what changes something."""
 
-    def __init__(self, app: Flask, *, token: SecretStr | None, clock: Clock) -> None:
+    def __init__(
+        self, app: Flask, *, token: SecretStr | None, clock: Clock, hosts: Sequence[str] = ()
+    ) -> None:
+        self._hosts = frozenset(hosts)
         self._token = token.get_secret_value() if token else ""
         self._budget = Budget(clock, calls=_TRIES, window_s=_WINDOW_S)
         if self._token:
@@ -36,6 +42,8 @@ class Door:
                 "SESSION_COOKIE_HTTPONLY": True,
                 "SESSION_COOKIE_SAMESITE": "Strict",
                 "PERMANENT_SESSION_LIFETIME": _LIFE,
+                # Counted from signing in: a tab that is left open must not keep it for good.
+                "SESSION_REFRESH_EACH_REQUEST": False,
             }
 
     @property
@@ -64,10 +72,7 @@ class Door:
         if not self.can_open:
             abort(403, "The console is read-only: CONSOLE_TOKEN is not set.")
         self._check_site()
-        wait_s = self._budget.take(request.remote_addr or "")
-        if wait_s is not None:
-            abort(429, f"Too many tries: wait {wait_s} s.")
-        if not hmac.compare_digest(given.strip().encode(), self._token.encode()):
+        if not self.knows_token(given.strip()):
             return False
         session.permanent = True
         session["form_token"] = secrets.token_urlsafe(24)
@@ -83,9 +88,7 @@ class Door:
         if not self.can_open:
             abort(403, "The console is read-only: CONSOLE_TOKEN is not set.")
         if "Authorization" in request.headers:
-            wanted = f"Bearer {self._token}"
-            if not hmac.compare_digest(request.headers["Authorization"].encode(), wanted.encode()):
-                abort(401, "That is not the console token.")
+            self.check_bearer()
             return
         if not self.is_signed_in():
             abort(401, "Sign in with the console token to change something.")
@@ -93,6 +96,38 @@ class Door:
         given = request.form.get("form_token", "")
         if not hmac.compare_digest(given.encode(), str(session["form_token"]).encode()):
             abort(403, "This form is out of date: load the page anew.")
+
+    def check_bearer(self) -> None:
+        """Let a request with the console token as its bearer token pass, or end it with 401."""
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        if kind != "Bearer" or not self.knows_token(given):
+            abort(401, "The console token is wanted as a bearer token.")
+
+    def knows_token(self, given: str) -> bool:
+        """Say whether that is the console token; whoever guesses too often gets 429."""
+        caller = request.remote_addr or ""
+        wait_s = self._budget.wait(caller)
+        if wait_s is not None:
+            abort(429, f"Too many wrong tokens: wait {wait_s} s.")
+        if hmac.compare_digest(given.encode(), self._token.encode()):
+            return True
+        self._budget.take(caller)
+        return False
+
+    def check_host(self) -> None:
+        """Refuse a request under a name that is not ours, with 421.
+
+        A site of a stranger can let its own name point to this address, and would then be the same
+        site for the visitor's browser (DNS rebinding). An address, `localhost` and a name without a
+        dot, as services have, cannot be anybody else's.
+        """
+        host = (urlsplit(f"//{request.host}").hostname or "").lower()
+        if host in self._hosts or host == "localhost" or ("." not in host and ":" not in host):
+            return
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            abort(421, f"The console is not known as {host}: name it in CONSOLE_HOSTS.")
 
     def _check_site(self) -> None:
         """Refuse what another site sent through the visitor's browser."""

@@ -11,7 +11,6 @@ from dispatcher.domain.ids import AgentId, ConversationId, DeliveryId
 from dispatcher.domain.journal import load
 from dispatcher.domain.standing import Where
 from dispatcher.domain.world import paused_agent, paused_conversation
-from dispatcher.flows.explain import explain
 from dispatcher.flows.overview import look_around, names_of
 from dispatcher.web.console.charts import charts, shares
 from dispatcher.web.console.side import ConsoleSide
@@ -66,7 +65,7 @@ class Pages:
 
     def conversation(self, name: str) -> str:
         """Show the deliveries of one conversation."""
-        records = self._side.records.find(name)[: self._most]
+        records = self._side.records.find(name, most=self._most)
         world = self._side.mailboxes.world()
         what = paused_conversation(ConversationId(name))
         if ":" not in name or (not records and what not in dict(world.paused)):
@@ -82,10 +81,9 @@ class Pages:
         if not records:
             abort(404, f"No delivery {name} is known here.")
         letter = self._side.controls.dead_letter(DeliveryId(name))
-        said = _ask_convex(self._side, name) if request.args.get("ask") == "convex" else ""
         return render_template(
             "delivery.html", page="", record=records[0], world=self._side.mailboxes.world(),
-            names=_names(self._side), letter=letter, answer=_answer_of(letter), said=said,
+            names=_names(self._side), letter=letter, answer=_answer_of(letter),
         )  # fmt: skip
 
     def agents(self) -> str:
@@ -123,7 +121,7 @@ class Pages:
             return redirect(url_for("overview"))
         if any(name in {slug, agent} for agent, slug in _names(self._side).items()):
             return redirect(url_for("agents", _anchor=name))
-        records = self._side.records.find(name)
+        records = self._side.records.find(name, most=self._most)
         if len(records) == 1:
             return redirect(url_for("delivery", name=records[0].delivery))
         return render_template(
@@ -141,13 +139,6 @@ def _where(name: str) -> Where:
 
 def _names(side: ConsoleSide) -> Mapping[AgentId, str]:
     return names_of(side.roster.read())
-
-
-def _ask_convex(side: ConsoleSide, name: str) -> str:
-    found = explain(
-        name, records=side.records, mailboxes=side.mailboxes, backend=side.backend
-    )  # fmt: skip
-    return found.backend or "Convex cannot be asked about this one."
 
 
 def _answer_of(letter: DeadLetter | None) -> str | None:

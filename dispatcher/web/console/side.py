@@ -14,6 +14,7 @@ class ConsoleSide:
 
     Attributes:
         token: What an operator shows to steer; without one the console is read-only.
+        hosts: Names under which it is reached, beside addresses and names without a dot.
         sandbox: URL and account of a sandbox whose threads are shown.
     """
 
@@ -28,4 +29,5 @@ class ConsoleSide:
     version: str
     account: str
     token: SecretStr | None = None
+    hosts: tuple[str, ...] = ()
     sandbox: tuple[str, str] | None = None

@@ -10,6 +10,7 @@ from dispatcher.domain.dead_letter import Sieve
 from dispatcher.domain.errors import JournalUnreadable
 from dispatcher.domain.ids import AgentId, DeliveryId
 from dispatcher.domain.world import ALL
+from dispatcher.flows.explain import explain
 from dispatcher.web.console.door import Door
 from dispatcher.web.console.side import ConsoleSide
 
@@ -30,6 +31,7 @@ class Steering:
         for rule, view in (
             ("/sign-in", self.sign_in),
             ("/sign-out", self.sign_out),
+            ("/steer/ask", self.ask),
             ("/steer/pause", self.pause),
             ("/steer/resume", self.resume),
             ("/steer/revive", self.revive),
@@ -51,6 +53,16 @@ class Steering:
         """End the session."""
         self._door.sign_out()
         return redirect(url_for("overview"))
+
+    def ask(self) -> Answer:
+        """Ask Convex about a delivery's row; it costs a call, so only an operator may."""
+        self._door.check()
+        side = self._side
+        found = explain(
+            request.form.get("delivery", "")[:300],
+            records=side.records, mailboxes=side.mailboxes, backend=side.backend,
+        )  # fmt: skip
+        return _done(found.backend or "Convex cannot be asked about this one.")
 
     def pause(self) -> Answer:
         """Stop asking everything, an agent or a conversation."""
@@ -132,6 +144,9 @@ def _done(text: str) -> Response:
 
 def _local(path: str) -> str:
     """Return a path of this site; whatever else was given becomes the first page."""
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return "/"
     is_ours = not parts.scheme and not parts.netloc and path.startswith("/") and "\\" not in path
     return path if is_ours and not path.startswith("//") else "/"

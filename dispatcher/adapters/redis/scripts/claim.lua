@@ -94,7 +94,7 @@ redis.call("INCR", P .. "turns")
 redis.call("SET", P .. "handed:" .. ARGV[2], conversation, "PX", ARGV[3])
 redis.call("HSET", mailbox_key(conversation), "token", ARGV[2], "delivery", delivery,
     "worker", ARGV[4], "claimed_at", now)
-redis.call("HDEL", mailbox_key(conversation), "rung_at", "ring_wait")
+redis.call("HDEL", mailbox_key(conversation), "rung_at", "ring_wait", "joined_at")
 redis.call("ZADD", P .. "claims", now + ARGV[3], conversation)
 redis.call("HSET", delivery_key(delivery), "state", "claimed")
 occupy(conversation, delivery)

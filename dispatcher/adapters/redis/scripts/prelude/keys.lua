@@ -4,6 +4,7 @@
 --   layout                 string  number of this layout
 --   limits                 hash    cap, agent_cap: turns at once, over all and per agent
 --   mailbox:{conversation} hash    agent, n0..n3 (deliveries by class), line_class while in line,
+--                                  joined_at: since when it waits there,
 --                                  token, delivery, worker, claimed_at while claimed,
 --                                  pinned: a head that an attempt has begun, rung_at, ring_wait
 --   mail:{conversation}    zset    "{creation time}|{delivery}" by createdAt: ties in row order

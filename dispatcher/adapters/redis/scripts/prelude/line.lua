@@ -71,7 +71,7 @@ local function leave(conversation)
     take_from_line(conversation, found[1], found[2])
 end
 
-local function join(conversation, put_at)
+local function join(conversation, put_at, now)
     local mailbox = mailbox_key(conversation)
     local counts = redis.call("HMGET", mailbox, "n0", "n1", "n2", "n3", "agent")
     local class = CLASSES - 1
@@ -83,6 +83,7 @@ local function join(conversation, put_at)
     redis.call("ZADD", line, redis.call("ZRANGE", line .. ":" .. counts[5], 0, 0, "WITHSCORES")[2],
         counts[5])
     redis.call("HSET", mailbox, "line_class", class)
+    redis.call("HSETNX", mailbox, "joined_at", now)
 end
 
 -- Put an unclaimed mailbox where it belongs now: into a line, to rest, or away when empty. One that
@@ -102,6 +103,7 @@ local function stand(conversation, now)
     if facts[1] and tonumber(facts[1]) > now then
         redis.call("HSET", delivery, "state", "resting")
         redis.call("ZADD", P .. "resting", facts[1], conversation)
+        redis.call("HDEL", mailbox, "joined_at")
         return false
     end
     redis.call("HSET", delivery, "state", "queued")
@@ -112,7 +114,7 @@ local function stand(conversation, now)
         return true
     end
     if is_paused("conversation:" .. conversation) then return false end
-    join(conversation, facts[2])
+    join(conversation, facts[2], now)
     return true
 end
 

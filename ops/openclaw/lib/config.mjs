@@ -1,0 +1,161 @@
+// Makes the gateway's configuration anew at each start, from what is there, what is forced, and what
+// the runtime generated. Pure: reads no file and no environment but what it is given.
+
+import { chooseModels } from "./models.mjs";
+
+export const PORT = 18789;
+export const BROWSER_PORT = 18800;
+const MOST_AT_ONCE = 16;
+const USUAL_AT_ONCE = 10;
+const SAFE_ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+// Give an object at a path, making those that are missing or of another type.
+function at(root, ...path) {
+  let found = root;
+  for (const name of path) {
+    if (!isObject(found[name])) found[name] = {};
+    found = found[name];
+  }
+  return found;
+}
+
+// Lay one object over another; lists and plain values of the upper one win.
+export function overlay(lower, upper) {
+  if (!isObject(lower) || !isObject(upper)) return structuredClone(upper);
+  const found = structuredClone(lower);
+  for (const [name, value] of Object.entries(upper)) found[name] = overlay(found[name], value);
+  return found;
+}
+
+export function concurrency(text) {
+  const number = Math.floor(Number(text));
+  if (text === undefined || text.trim() === "" || !Number.isFinite(number)) return USUAL_AT_ONCE;
+  return Math.min(MOST_AT_ONCE, Math.max(1, number));
+}
+
+// Turn what older versions wrote into the form of this one; what it does not know would stop it.
+function modernise(config) {
+  const agents = at(config, "agents");
+  const defaults = at(agents, "defaults");
+  if (typeof defaults.model === "string") {
+    defaults.model = { primary: defaults.model, fallbacks: [] };
+  }
+  if (defaults.models !== undefined && !isObject(defaults.models)) delete defaults.models;
+  if (Array.isArray(agents.list)) {
+    for (const { id, default: _, ...entry } of agents.list.filter(isObject)) {
+      if (SAFE_ID.test(id)) at(agents, "entries")[id] = entry;
+    }
+  }
+  delete agents.list;
+  delete config.load;
+  if (isObject(config.gateway?.controlUi)) delete config.gateway.controlUi.allowInsecureAuth;
+}
+
+// Secrets come from the environment of each start; none stays in the file after it was taken away.
+function forgetSecrets(config) {
+  if (isObject(config.env)) {
+    for (const name of Object.keys(config.env)) {
+      if (/KEY|TOKEN|SECRET|PASSWORD/i.test(name)) delete config.env[name];
+    }
+    if (Object.keys(config.env).length === 0) delete config.env;
+  }
+  if (isObject(config.gateway?.auth)) delete config.gateway.auth.token;
+  const profiles = config.auth?.profiles;
+  for (const profile of Object.values(isObject(profiles) ? profiles : {})) {
+    if (isObject(profile)) for (const name of ["key", "apiKey", "token"]) delete profile[name];
+  }
+}
+
+function force(config, env, browserPath) {
+  const gateway = at(config, "gateway");
+  const hasToken = (env.OPENCLAW_GATEWAY_TOKEN ?? "").trim() !== "";
+  gateway.mode = "local";
+  gateway.port = PORT;
+  // Without a token whoever reaches the port may do everything: then nobody outside reaches it.
+  gateway.bind = hasToken ? "lan" : "loopback";
+  gateway.auth = { ...gateway.auth, mode: hasToken ? "token" : "none" };
+  at(gateway, "http", "endpoints", "responses").enabled = true;
+  const defaults = at(config, "agents", "defaults");
+  defaults.contextPruning = { ...defaults.contextPruning, mode: "cache-ttl", ttl: "5m" };
+  defaults.skipBootstrap = true;
+  // Mission Control wakes the agents itself.
+  defaults.heartbeat = { every: "0m" };
+  // Request tools would be hidden from the model.
+  at(config, "tools").toolSearch = false;
+  if (env.OPENCLAW_TOOLS_PROFILE) config.tools.profile = env.OPENCLAW_TOOLS_PROFILE;
+  config.tools.profile ??= "coding";
+  const timeout = Number(env.OPENCLAW_REQUEST_TIMEOUT_MS);
+  if (timeout > 0) defaults.timeoutSeconds = Math.ceil(timeout / 1000);
+  if (env.BRAVE_API_KEY) {
+    at(config, "tools", "web").search = {
+      enabled: true, provider: "brave", maxResults: 5, timeoutSeconds: 30,
+    };
+  }
+  const commands = at(config, "commands");
+  commands.native ??= "auto";
+  commands.nativeSkills ??= "auto";
+  at(config, "skills", "install").nodeManager ??= "npm";
+  config.browser = browserPath
+    ? {
+        enabled: true, headless: true, noSandbox: true, attachOnly: true,
+        defaultProfile: "openclaw", executablePath: browserPath,
+        profiles: { ...config.browser?.profiles, openclaw: { cdpPort: BROWSER_PORT } },
+      }
+    : { enabled: false };
+}
+
+// Lay the runtime's configuration over; what an earlier one had brought and this one has not goes.
+function adopt(config, generated, brought) {
+  const skills = at(config, "skills", "entries");
+  const now = Object.keys(generated?.skills?.entries ?? {});
+  for (const name of brought) if (!now.includes(name)) delete skills[name];
+  if (!isObject(generated)) return [];
+  const agents = at(config, "agents");
+  if (isObject(generated.agents?.entries)) {
+    agents.entries = structuredClone(generated.agents.entries);
+    agents.ownership = "explicit";
+  }
+  agents.defaults = overlay(agents.defaults, generated.agents?.defaults ?? {});
+  if (isObject(generated.skills)) {
+    const { entries = {}, ...rest } = generated.skills;
+    config.skills = overlay(config.skills, rest);
+    for (const [name, entry] of Object.entries(entries)) {
+      // Whoever has switched a skill off means it.
+      if (skills[name]?.enabled !== false) at(config, "skills", "entries")[name] = entry;
+    }
+    if (!rest.load) delete config.skills.load;
+  } else {
+    delete config.skills.load;
+  }
+  return now;
+}
+
+// Returns {config, notes, brought}: brought are the skills of the generated configuration.
+export function mergeConfig({ existing, template, generated, brought = [], env, browserPath }) {
+  const config = isObject(existing) ? structuredClone(existing) : structuredClone(template);
+  const notes = [];
+  modernise(config);
+  forgetSecrets(config);
+  force(config, env, browserPath);
+  notes.push(...chooseModels(config, env));
+  const skills = adopt(config, generated, brought);
+  const defaults = at(config, "agents", "defaults");
+  defaults.maxConcurrent = concurrency(env.OPENCLAW_MAX_CONCURRENT);
+  if (!isObject(config.agents.entries) || Object.keys(config.agents.entries).length === 0) {
+    config.agents.entries = { main: {} };
+  }
+  config.agents.ownership = "explicit";
+  if (config.gateway.bind === "loopback") {
+    notes.push(
+      "OPENCLAW_GATEWAY_TOKEN is empty: the gateway listens inside its container only, and neither " +
+        "the runtime nor this machine reaches it. Set one in .env.",
+    );
+  }
+  return { config, notes, brought: skills };
+}
+
+export function agentIds(config) {
+  return Object.keys(config.agents?.entries ?? {}).filter((id) => SAFE_ID.test(id));
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+// The main process of the gateway's container: prepares, starts the gateway and a browser, takes over
+// what the runtime generates, and passes signals on. Ends with the gateway's own exit status.
+
+import { readFile } from "node:fs/promises";
+
+import { PORT } from "./lib/config.mjs";
+import { makeLog } from "./lib/log.mjs";
+import { fetchRepository, forgetOldSessions, placesOf, writeConfig } from "./lib/prepare.mjs";
+import { ended, findBrowser, startBrowser, startGateway } from "./lib/processes.mjs";
+import { watchGenerated } from "./lib/reload.mjs";
+import { gitEnvironment, makeWorkspace, removeStaleLocks } from "./lib/workspace.mjs";
+
+const env = { ...process.env };
+if (!env.AI_GATEWAY_API_KEY?.trim() && env.VERCEL_AI_GATEWAY_API_KEY?.trim()) {
+  env.AI_GATEWAY_API_KEY = env.VERCEL_AI_GATEWAY_API_KEY;
+}
+// An empty variable is not a key.
+for (const [name, value] of Object.entries(env)) if (value === "") delete env[name];
+
+const log = makeLog(env);
+const places = placesOf(env);
+const template = JSON.parse(await readFile(new URL("template.json", import.meta.url), "utf8"));
+
+async function prepare() {
+  const browserPath = await findBrowser(env);
+  const git = await gitEnvironment(env, `${places.data}/bin`);
+  await removeStaleLocks(places.data);
+  await makeWorkspace(places.workspace, new Date().toISOString().slice(0, 10));
+  await fetchRepository({ places, env, git, log });
+  await writeConfig({ places, template, env, browserPath, log });
+  await forgetOldSessions({ places, env, log, nowMs: Date.now() });
+  return { browserPath, git };
+}
+
+let stopping = false;
+const children = [];
+function passOn(signal) {
+  stopping = true;
+  for (const child of children) child.kill(signal);
+}
+for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => passOn(signal));
+
+let prepared;
+try {
+  prepared = await prepare();
+} catch (error) {
+  if (!["EACCES", "EROFS", "EPERM", "ENOSPC"].includes(error.code)) throw error;
+  log("error", `${error.path ?? places.data} cannot be written (${error.code}): is the volume given to this user, and has it room?`);
+  process.exit(78);
+}
+const { browserPath, git } = prepared;
+const browser = browserPath
+  ? await startBrowser(browserPath, `${places.data}/browser/mission-control`, { env, log })
+  : undefined;
+if (!browserPath) log("warn", "no browser was found: web tools of agents will fail");
+if (stopping) process.exit(0);
+
+const gateway = startGateway({
+  env: { ...env, ...git, OPENCLAW_STATE_DIR: places.data, OPENCLAW_CONFIG_PATH: places.config },
+  command: (env.OPENCLAW_COMMAND ?? "openclaw").split(" "),
+});
+children.push(...[gateway, browser].filter(Boolean));
+log("info", `the Control UI is at http://localhost:${PORT}/ when that port is published; its token is OPENCLAW_GATEWAY_TOKEN`);
+
+const stopWatching =
+  env.OPENCLAW_CONFIG_RELOAD === "1"
+    ? watchGenerated(places.generated, async () => {
+        const isNew = await writeConfig({ places, template, env, browserPath: browser && browserPath, log });
+        if (isNew) log("info", "the runtime's configuration was taken over");
+      })
+    : () => {};
+
+const status = await ended(gateway);
+stopWatching();
+browser?.kill("SIGTERM");
+log(stopping ? "info" : "error", "the gateway ended", { status });
+process.exit(status);
