@@ -44,7 +44,7 @@ from tests.samples import ENGINEER, TASK
 
 CONVERSATION: Final = conversation_id(ENGINEER, TASK)
 MOST_ROUNDS: Final = 15
-_LEFT_BY_DESIGN: Final = ("turns", "term", "limits", "layout", "swept_at")
+_LEFT_BY_DESIGN: Final = ("turns", "term", "limits", "layout", "swept_at", "totals", "asking")
 _TROUBLE_OUTSIDE: Final = ("circuit", "stop", "rests", f"rest:{ENGINEER}")
 
 

@@ -173,8 +173,9 @@ class Room:
         return ends[0] - world.at if ends else timedelta(0)
 
     def left(self) -> set[str]:
-        """All keys of the account, without their prefix."""
-        return {key.decode().removeprefix(PREFIX) for key in self.client.scan_iter()}
+        """All keys of the account, without their prefix, but those that count what happened."""
+        keys = {key.decode().removeprefix(PREFIX) for key in self.client.scan_iter()}
+        return {key for key in keys if not key.startswith(("totals", "asking", "counts:"))}
 
 
 def make_room(client: redis.Redis, *, dead_limit: int = 1000, worker: str = "w1") -> Room:

@@ -74,7 +74,7 @@ def end_rests(room: Room) -> None:
 def assert_nothing_is_left(room: Room) -> None:
     """Everything that is not the account's expires; then look at all keys."""
     let_tombstones_expire(room)
-    assert {key.decode().removeprefix(PREFIX) for key in room.client.keys("*")} == OF_THE_ACCOUNT
+    assert room.left() == OF_THE_ACCOUNT
 
 
 def let_tombstones_expire(room: Room) -> None:
