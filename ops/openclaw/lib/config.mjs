@@ -68,7 +68,7 @@ function forgetSecrets(config) {
   }
 }
 
-function force(config, env, browserPath) {
+function force(config, { env, browserPath, hasBrave }) {
   const gateway = at(config, "gateway");
   const hasToken = (env.OPENCLAW_GATEWAY_TOKEN ?? "").trim() !== "";
   gateway.mode = "local";
@@ -88,10 +88,12 @@ function force(config, env, browserPath) {
   config.tools.profile ??= "coding";
   const timeout = Number(env.OPENCLAW_REQUEST_TIMEOUT_MS);
   if (timeout > 0) defaults.timeoutSeconds = Math.ceil(timeout / 1000);
-  if (env.BRAVE_API_KEY) {
-    at(config, "tools", "web").search = {
-      enabled: true, provider: "brave", maxResults: 5, timeoutSeconds: 30,
-    };
+  const web = at(config, "tools", "web");
+  if (env.BRAVE_API_KEY && hasBrave) {
+    web.search = { enabled: true, provider: "brave", maxResults: 5, timeoutSeconds: 30 };
+  } else if (web.search?.provider === "brave") {
+    // A provider that is not there stops the gateway.
+    delete web.search;
   }
   const commands = at(config, "commands");
   commands.native ??= "auto";
@@ -133,12 +135,12 @@ function adopt(config, generated, brought) {
 }
 
 // Returns {config, notes, brought}: brought are the skills of the generated configuration.
-export function mergeConfig({ existing, template, generated, brought = [], env, browserPath }) {
+export function mergeConfig({ existing, template, generated, brought = [], env, browserPath, hasBrave = false }) {
   const config = isObject(existing) ? structuredClone(existing) : structuredClone(template);
   const notes = [];
   modernise(config);
   forgetSecrets(config);
-  force(config, env, browserPath);
+  force(config, { env, browserPath, hasBrave });
   notes.push(...chooseModels(config, env));
   const skills = adopt(config, generated, brought);
   const defaults = at(config, "agents", "defaults");
@@ -147,6 +149,12 @@ export function mergeConfig({ existing, template, generated, brought = [], env, 
     config.agents.entries = { main: {} };
   }
   config.agents.ownership = "explicit";
+  if (env.BRAVE_API_KEY && !hasBrave) {
+    notes.push(
+      "BRAVE_API_KEY is set, but this gateway has no plugin for it: run `openclaw plugins install " +
+        "@openclaw/brave-plugin` in the container and restart it.",
+    );
+  }
   if (config.gateway.bind === "loopback") {
     notes.push(
       "OPENCLAW_GATEWAY_TOKEN is empty: the gateway listens inside its container only, and neither " +

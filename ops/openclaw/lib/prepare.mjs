@@ -35,6 +35,7 @@ export async function writeConfig({ places, template, env, browserPath, log }) {
     brought: (await readJson(places.brought)) ?? [],
     env,
     browserPath,
+    hasBrave: await exists(join(places.data, "extensions", "brave")),
   });
   for (const note of notes) log("warn", note);
   const text = `${JSON.stringify(config, null, 2)}\n`;
