@@ -3,14 +3,14 @@
 
 PYTHON ?= python3
 ARGS ?=
-COMPOSE = docker compose -f docker-compose.runtime.yml
 READY = .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prove test test-gateway check format up down logs clean
+.PHONY: help demo prove test test-gateway test-containers check format up up-openclaw upgrade down logs status \
+  descriptors clean
 
 help:  ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt
 	@echo "Preparing .venv (Python packages) …"
@@ -26,14 +26,19 @@ demo: $(READY)  ## Run everything on this machine; ARGS='--once "@engineer hello
 prove: $(READY)  ## Break everything on purpose and judge; ARGS='--kills 200 --seed 1'
 	@.venv/bin/dispatcher prove $(ARGS)
 
-test: $(READY)  ## Run all tests but those of the real gateway
+test: $(READY)  ## Run all tests but those of the real gateway and of containers
 	@echo "Running the tests …"
-	@.venv/bin/python -m pytest -m "not gateway" $(ARGS)
+	@.venv/bin/python -m pytest -m "not gateway and not containers" $(ARGS)
 
 test-gateway: $(READY)  ## Run the tests against the real OpenClaw gateway (installs it once)
 	@echo "Running the tests with the real gateway …"
 	@.venv/bin/python tests/gateway/install.py
 	@.venv/bin/python -m pytest -m gateway tests/gateway $(ARGS)
+
+test-containers: $(READY)  ## Run the tests of images and compose stack (needs a container engine)
+	@echo "Running the tests of the containers …"
+	@node --test ops/openclaw/test/ >/dev/null || { node --test ops/openclaw/test/; exit 1; }
+	@.venv/bin/python -m pytest -m containers tests/containers $(ARGS)
 
 check: $(READY)  ## Check format, lint, walls between packages, and types
 	@echo "Checking format, lint, walls and types …"
@@ -47,15 +52,26 @@ format: $(READY)  ## Format the code and fix what can be fixed
 	@.venv/bin/ruff format --quiet .
 	@.venv/bin/ruff check --fix --quiet .
 
-up:  ## Start the compose stack in the background (needs .env)
-	@test -f .env || { echo "There is no .env: cp .env.example .env, and fill in the first three." >&2; exit 1; }
-	$(COMPOSE) up --build --detach
+up:  ## Start the compose stack (needs .env); ARGS='--scale worker=3'
+	@ops/stack/up.sh $(ARGS)
+
+up-openclaw:  ## The same with the OpenClaw gateway beside it
+	@PROFILE="openclaw $(PROFILE)" ops/stack/up.sh $(ARGS)
+
+upgrade:  ## Pull, build, restart; PROFILE=openclaw with the gateway
+	@ops/stack/upgrade.sh $(ARGS)
 
 down:  ## Stop the compose stack; volumes stay
-	$(COMPOSE) down
+	@ops/stack/down.sh $(ARGS)
 
-logs:  ## Follow the logs of the compose stack
-	$(COMPOSE) logs --follow
+logs:  ## Follow the logs of the compose stack; ARGS=worker for one service
+	@ops/stack/logs.sh --follow $(ARGS)
+
+status:  ## Tell how the compose stack is, and what to do about what is wrong
+	@ops/stack/status.sh $(ARGS)
+
+descriptors:  ## Count open file descriptors in the containers; ARGS=worker
+	@ops/stack/descriptors.sh $(ARGS)
 
 clean:  ## Remove .venv and caches
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
