@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Most tests wait for processes: two files at a time keep a small machine busy.
+JOBS ?= 2
 READY = .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -28,7 +30,7 @@ prove: $(READY)  ## Break everything on purpose and judge; ARGS='--kills 200 --s
 
 test: $(READY)  ## Run all tests but those of the real gateway and of containers
 	@echo "Running the tests …"
-	@.venv/bin/python -m pytest -m "not gateway and not containers" $(ARGS)
+	@.venv/bin/python -m pytest -m "not gateway and not containers" -n $(JOBS) --dist loadfile $(ARGS)
 
 test-gateway: $(READY)  ## Run the tests against the real OpenClaw gateway (installs it once)
 	@echo "Running the tests with the real gateway …"
