@@ -39,7 +39,7 @@ test-gateway: $(READY)  ## Run the tests against the real OpenClaw gateway (inst
 
 test-containers: $(READY)  ## Run the tests of images and compose stack (needs a container engine)
 	@echo "Running the tests of the containers …"
-	@node --test ops/openclaw/test/ >/dev/null || { node --test ops/openclaw/test/; exit 1; }
+	@node --test ops/openclaw/test/*.test.mjs >/dev/null || { node --test ops/openclaw/test/*.test.mjs; exit 1; }
 	@.venv/bin/python -m pytest -m containers tests/containers $(ARGS)
 
 check: $(READY)  ## Check format, lint, walls between packages, and types

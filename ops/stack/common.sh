@@ -10,13 +10,26 @@ export DOCKER_BUILDKIT=${DOCKER_BUILDKIT:-0} COMPOSE_DOCKER_CLI_BUILD=${COMPOSE_
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$@" >&2; exit 1; }
 
-# One value of .env, as Compose would read it; empty when there is none.
+# One value of .env, as Compose reads it but for references to others; empty when there is none.
 from_env_file() {
     [ -f .env ] || return 0
-    sed -n "s/^[[:space:]]*\(export[[:space:]]\+\)\?$1[[:space:]]*=[[:space:]]*//p" .env | tail -n 1 \
-        | tr -d '\r' | sed "s/[[:space:]]*$//; s/^\"\(.*\)\"$/\1/; s/^'\(.*\)'$/\1/"
+    local line value found="" pattern="^[[:space:]]*(export[[:space:]]+)?$1[[:space:]]*=[[:space:]]*(.*)$"
+    while IFS= read -r line || [ -n "$line" ]; do
+        line=${line%$'\r'}
+        [[ $line =~ $pattern ]] || continue
+        value=${BASH_REMATCH[2]}
+        case $value in
+            \"*) value=${value#\"}; found=${value%%\"*} ;;
+            \'*) value=${value#\'}; found=${value%%\'*} ;;
+            *)
+                value=${value%%[[:space:]]#*}
+                [ "${value#\#}" = "$value" ] || value=""
+                found=${value%"${value##*[![:space:]]}"} ;;
+        esac
+    done < .env
+    printf '%s' "$found"
 }
-# A variable of the shell, else of .env, else a default.
+# A variable of the shell, else of .env, else a default; for what Compose itself fills in.
 setting() { local found=${!1:-}; [ -n "$found" ] || found=$(from_env_file "$1"); printf '%s' "${found:-$2}"; }
 
 # The containers run under the user who calls, so that the shared folders are theirs; under 10001 for root.
@@ -40,18 +53,23 @@ need_docker() {
     [ -f "$COMPOSE_FILE" ] || die "There is no $COMPOSE_FILE here."
 }
 
+# The containers see .env and not the shell, so only .env counts here.
 need_env_file() {
     [ -f .env ] || die "There is no .env: cp .env.example .env, and fill in ACCOUNT_ID, CONVEX_URL and SERVICE_TOKEN."
-    local missing=()
+    local missing=() name keys=""
     for name in ACCOUNT_ID CONVEX_URL SERVICE_TOKEN; do
-        [ -n "$(setting "$name" "")" ] || missing+=("$name")
+        [ -n "$(from_env_file "$name")" ] || missing+=("$name")
     done
     [ ${#missing[@]} -eq 0 ] || die "These are not set in .env: ${missing[*]}."
-    case " $PROFILE " in *" openclaw "*)
-        [ -n "$(setting OPENCLAW_GATEWAY_TOKEN "")" ] || say "Note: OPENCLAW_GATEWAY_TOKEN is empty, so nobody reaches the gateway from outside its container. Set one in .env."
-        [ -n "$(setting VERCEL_AI_GATEWAY_API_KEY "")$(setting AI_GATEWAY_API_KEY "")$(setting ANTHROPIC_API_KEY "")$(setting OPENAI_API_KEY "")" ] \
-            || say "Note: no key of a model provider is set in .env; the gateway starts, but agents cannot answer."
-    esac
+    case " $PROFILE " in *" openclaw "*) ;; *) return 0 ;; esac
+    [ -n "$(from_env_file OPENCLAW_GATEWAY_TOKEN)" ] \
+        || say "Note: OPENCLAW_GATEWAY_TOKEN is empty in .env, so nobody reaches the gateway from outside its container."
+    [ -n "$(from_env_file OPENCLAW_GATEWAY_URL)" ] \
+        || say "Note: OPENCLAW_GATEWAY_URL is not set in .env; the gateway of this stack is http://openclaw-gateway:18789."
+    for name in VERCEL_AI_GATEWAY_API_KEY AI_GATEWAY_API_KEY ANTHROPIC_API_KEY OPENAI_API_KEY; do
+        keys+=$(setting "$name" "")
+    done
+    [ -n "$keys" ] || say "Note: no key of a model provider is set in .env; the gateway starts, but agents cannot answer."
 }
 
 # Say which port is taken, unless it is this very stack that has it.
@@ -67,6 +85,8 @@ need_port() {
 need_folders() {
     local folder
     for folder in "$(setting WORKSPACE_DIR .runtime/openclaw-workspace)" "$(setting OPENCLAW_DATA_DIR .runtime/openclaw-data)"; do
+        # Only Compose knows what these mean.
+        case $folder in *'$'* | '~'*) continue ;; esac
         mkdir -p "$folder" 2>/dev/null || die "$folder cannot be made: is its parent yours? Nothing was changed."
     done
 }

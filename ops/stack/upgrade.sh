@@ -2,6 +2,7 @@
 # Upgrades the stack: pull, build, down, up. Volumes stay.
 #   PROFILE=openclaw ops/stack/upgrade.sh      with the gateway
 #   BUILD=0                                    take the local images as they are
+#   ops/stack/upgrade.sh --scale worker=3      further options are those of `docker compose up`
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 need_docker
@@ -21,6 +22,11 @@ else
 fi
 say "Restarting …"
 compose down --remove-orphans
-compose up --detach --wait --wait-timeout "${WAIT_SECONDS:-300}" "$@" \
-    || die "The stack did not start again: see ops/stack/logs.sh. Nothing of the volumes was touched."
+code=0
+compose up --detach --wait --wait-timeout "${WAIT_SECONDS:-300}" "$@" || code=$?
+case $code in
+    0) ;;
+    130 | 143) say "Stopped."; exit 0 ;;
+    *) die "The stack did not start again: see ops/stack/logs.sh. Nothing of the volumes was touched." ;;
+esac
 say "" "Health: http://127.0.0.1:$(setting HEALTH_PORT 3001)/health"

@@ -153,3 +153,36 @@ def test_root_never_runs_the_containers_as_root(shell: Shell) -> None:
     shell.env({"DOCKER_UID": '"1234"', "DOCKER_GID": "1234", "HEALTH_PORT": str(free_port())})
     shell.run("up")
     assert all(call.split()[2] == "1234" for call in shell.calls if " up " in call)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("X=abc", "abc"), ("X = abc  ", "abc"), ("export X=abc", "abc"), ("X='a # b'", "a # b"),
+        ('X="a b" # c', "a b"), ("X=1000 # me", "1000"), ("X= # fill in", ""), ("X=a#b", "a#b"),
+        ("X=a=b==", "a=b=="), ("X=abc\r", "abc"), ("XY=abc", ""), ("# X=abc", ""), ("X=", ""),
+        ("X=old\nX=new", "new"), ("X=last line without an end", "last line without an end"),
+    ],
+)  # fmt: skip
+def test_the_env_file_is_read_as_compose_reads_it(shell: Shell, line: str, value: str) -> None:
+    (shell.folder / ".env").write_bytes(line.encode())
+    common = shell.folder / "ops" / "stack" / "common.sh"
+    done = subprocess.run(
+        ["bash", "-c", f'. {common}; from_env_file X'], capture_output=True, text=True, timeout=10
+    )  # fmt: skip
+    assert done.stdout == value, done.stderr
+
+
+def test_a_token_of_the_shell_does_not_count(shell: Shell) -> None:
+    """The containers would not see it."""
+    shell.env({"SERVICE_TOKEN": ""})
+    done = shell.run("up", SERVICE_TOKEN="mc_service_of_the_shell")
+
+    assert done.returncode == 1
+    assert "SERVICE_TOKEN" in done.stderr
+
+
+def test_a_gateway_that_nobody_would_reach_is_told(shell: Shell) -> None:
+    done = shell.run("up", PROFILE="openclaw")
+    for text in ("OPENCLAW_GATEWAY_TOKEN is empty", "OPENCLAW_GATEWAY_URL is not set", "no key"):
+        assert text in done.stdout

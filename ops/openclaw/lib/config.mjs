@@ -49,23 +49,39 @@ function modernise(config) {
     }
   }
   delete agents.list;
+  if (isObject(agents.entries)) {
+    for (const [id, entry] of Object.entries(agents.entries)) {
+      if (!isObject(entry) || !SAFE_ID.test(id)) delete agents.entries[id];
+    }
+  }
   delete config.load;
   if (isObject(config.gateway?.controlUi)) delete config.gateway.controlUi.allowInsecureAuth;
 }
 
+const SECRET = /KEY|TOKEN|SECRET|PASSWORD/i;
+
 // Secrets come from the environment of each start; none stays in the file after it was taken away.
 function forgetSecrets(config) {
-  if (isObject(config.env)) {
-    for (const name of Object.keys(config.env)) {
-      if (/KEY|TOKEN|SECRET|PASSWORD/i.test(name)) delete config.env[name];
+  const dropped = [];
+  const forget = (found, where) => {
+    if (!isObject(found)) return;
+    for (const [name, value] of Object.entries(found)) {
+      // A reference such as ${NAME} is no secret.
+      if (SECRET.test(name) && typeof value === "string" && !/^\$\{\w+\}$/.test(value)) {
+        delete found[name];
+        dropped.push(`${where}.${name}`);
+      }
     }
-    if (Object.keys(config.env).length === 0) delete config.env;
-  }
-  if (isObject(config.gateway?.auth)) delete config.gateway.auth.token;
+  };
+  forget(config.env, "env");
+  forget(config.env?.vars, "env.vars");
+  forget(config.gateway?.auth, "gateway.auth");
   const profiles = config.auth?.profiles;
-  for (const profile of Object.values(isObject(profiles) ? profiles : {})) {
-    if (isObject(profile)) for (const name of ["key", "apiKey", "token"]) delete profile[name];
+  for (const [name, profile] of Object.entries(isObject(profiles) ? profiles : {})) {
+    forget(profile, `auth.profiles.${name}`);
   }
+  if (isObject(config.env) && Object.keys(config.env).length === 0) delete config.env;
+  return dropped;
 }
 
 function force(config, { env, browserPath, hasBrave }) {
@@ -87,7 +103,10 @@ function force(config, { env, browserPath, hasBrave }) {
   if (env.OPENCLAW_TOOLS_PROFILE) config.tools.profile = env.OPENCLAW_TOOLS_PROFILE;
   config.tools.profile ??= "coding";
   const timeout = Number(env.OPENCLAW_REQUEST_TIMEOUT_MS);
-  if (timeout > 0) defaults.timeoutSeconds = Math.ceil(timeout / 1000);
+  // Not below what the runtime waits for.
+  if (timeout > 0) {
+    defaults.timeoutSeconds = Math.max(defaults.timeoutSeconds || 0, Math.ceil(timeout / 1000));
+  }
   const web = at(config, "tools", "web");
   if (env.BRAVE_API_KEY && hasBrave) {
     web.search = { enabled: true, provider: "brave", maxResults: 5, timeoutSeconds: 30 };
@@ -110,41 +129,56 @@ function force(config, { env, browserPath, hasBrave }) {
 
 // Lay the runtime's configuration over; what an earlier one had brought and this one has not goes.
 function adopt(config, generated, brought) {
+  const before = {
+    skills: Array.isArray(brought?.skills) ? brought.skills : [],
+    folders: Array.isArray(brought?.folders) ? brought.folders : [],
+  };
+  const now = { skills: [], folders: [] };
   const skills = at(config, "skills", "entries");
-  const now = Object.keys(generated?.skills?.entries ?? {});
-  for (const name of brought) if (!now.includes(name)) delete skills[name];
-  if (!isObject(generated)) return [];
+  const given = isObject(generated?.skills) ? generated.skills : {};
+  const entries = isObject(given.entries) ? given.entries : {};
+  now.skills = Object.keys(entries).filter((name) => isObject(entries[name]));
+  for (const name of before.skills) if (!now.skills.includes(name)) delete skills[name];
+  // Whoever has switched a skill off means it.
+  for (const name of now.skills) if (skills[name]?.enabled !== false) skills[name] = entries[name];
+
+  now.folders = Array.isArray(given.load?.extraDirs) ? given.load.extraDirs : [];
+  const own = config.skills.load?.extraDirs;
+  const kept = (Array.isArray(own) ? own : []).filter((one) => !before.folders.includes(one));
+  const folders = [...new Set([...kept, ...now.folders])];
+  if (folders.length > 0) at(config, "skills", "load").extraDirs = folders;
+  else if (config.skills.load) delete config.skills.load.extraDirs;
+  if (config.skills.load && Object.keys(config.skills.load).length === 0) delete config.skills.load;
+
   const agents = at(config, "agents");
-  if (isObject(generated.agents?.entries)) {
-    agents.entries = structuredClone(generated.agents.entries);
-    agents.ownership = "explicit";
-  }
-  agents.defaults = overlay(agents.defaults, generated.agents?.defaults ?? {});
-  if (isObject(generated.skills)) {
-    const { entries = {}, ...rest } = generated.skills;
-    config.skills = overlay(config.skills, rest);
-    for (const [name, entry] of Object.entries(entries)) {
-      // Whoever has switched a skill off means it.
-      if (skills[name]?.enabled !== false) at(config, "skills", "entries")[name] = entry;
-    }
-    if (!rest.load) delete config.skills.load;
-  } else {
-    delete config.skills.load;
+  if (isObject(generated?.agents?.entries)) agents.entries = valid(generated.agents.entries);
+  if (isObject(generated?.agents?.defaults)) {
+    agents.defaults = overlay(agents.defaults, generated.agents.defaults);
   }
   return now;
 }
 
-// Returns {config, notes, brought}: brought are the skills of the generated configuration.
-export function mergeConfig({ existing, template, generated, brought = [], env, browserPath, hasBrave = false }) {
+function valid(entries) {
+  const well = Object.entries(entries).filter(([id, entry]) => SAFE_ID.test(id) && isObject(entry));
+  return structuredClone(Object.fromEntries(well));
+}
+
+// Returns {config, notes, brought}: brought are the skills and folders of the generated configuration.
+export function mergeConfig({ existing, template, generated, brought, env, browserPath, hasBrave = false }) {
   const config = isObject(existing) ? structuredClone(existing) : structuredClone(template);
   const notes = [];
   modernise(config);
-  forgetSecrets(config);
+  const dropped = forgetSecrets(config);
+  if (dropped.length > 0) {
+    notes.push(`These stood in openclaw.json and are gone; set them in the environment: ${dropped.join(", ")}`);
+  }
   force(config, { env, browserPath, hasBrave });
   notes.push(...chooseModels(config, env));
+  const own = config.agents.defaults.maxConcurrent;
   const skills = adopt(config, generated, brought);
   const defaults = at(config, "agents", "defaults");
-  defaults.maxConcurrent = concurrency(env.OPENCLAW_MAX_CONCURRENT);
+  // Said by the environment, else by the file, else the usual.
+  defaults.maxConcurrent = concurrency(env.OPENCLAW_MAX_CONCURRENT ?? String(own ?? ""));
   if (!isObject(config.agents.entries) || Object.keys(config.agents.entries).length === 0) {
     config.agents.entries = { main: {} };
   }

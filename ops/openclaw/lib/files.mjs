@@ -17,19 +17,27 @@ export async function writeWhole(file, text) {
   await rename(draft, file);
 }
 
-// Returns the parsed file, or undefined when there is none or it cannot be read.
-export async function readJson(file, { onBroken } = {}) {
+export class Unreadable extends Error {
+  constructor(file, reason) {
+    super(`${file} cannot be read (${reason})`);
+    this.file = file;
+  }
+}
+
+// Returns the parsed file, or undefined when there is none. Whatever else keeps it from being read is an
+// error: what cannot be read must not be replaced.
+export async function readJson(file) {
   let text;
   try {
     text = await readFile(file, "utf8");
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error.code === "ENOENT") return undefined;
+    throw new Unreadable(file, error.code);
   }
   try {
     return JSON.parse(text);
   } catch {
-    onBroken?.(file);
-    return undefined;
+    throw new Unreadable(file, "it is no JSON");
   }
 }
 

@@ -1,16 +1,17 @@
 // Everything between an empty container and a gateway that can start.
 
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, readFile, stat } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 import { agentIds, mergeConfig } from "./config.mjs";
-import { readJson, writeWhole } from "./files.mjs";
+import { readJson, remove, Unreadable, writeWhole } from "./files.mjs";
 import { pruneSessions, retention } from "./sessions.mjs";
 
 const run = promisify(execFile);
-const BROUGHT = "mission-control-skills.json";
+const BROUGHT = "mission-control-generated.json";
+const CLONE_LIMIT_MS = 300000;
 
 export function placesOf(env) {
   const data = env.OPENCLAW_DATA_ROOT || "/root/.openclaw";
@@ -25,14 +26,19 @@ export function placesOf(env) {
   };
 }
 
-// Merge and write the configuration; returns whether the file has changed.
+// Merge and write the configuration; returns whether the file has changed. A generated file that cannot
+// be read is left out; the gateway's own is never replaced unread.
 export async function writeConfig({ places, template, env, browserPath, log }) {
-  const onBroken = (file) => log("warn", "this file cannot be read and is left out", { file });
+  const generated = await readJson(places.generated).catch((error) => {
+    if (!(error instanceof Unreadable)) throw error;
+    log("warn", `${error.message}: it is left out`);
+    return undefined;
+  });
   const { config, notes, brought } = mergeConfig({
-    existing: await readJson(places.config, { onBroken }),
+    existing: await readJson(places.config),
     template,
-    generated: await readJson(places.generated, { onBroken }),
-    brought: (await readJson(places.brought)) ?? [],
+    generated,
+    brought: await readJson(places.brought).catch(() => undefined),
     env,
     browserPath,
     hasBrave: await exists(join(places.data, "extensions", "brave")),
@@ -65,21 +71,32 @@ export async function forgetOldSessions({ places, env, log, nowMs }) {
 }
 
 // The repository that agents work on, when one is named; its manuals are laid into the workspace.
-export async function fetchRepository({ places, env, git, log }) {
+export async function fetchRepository({ places, env, git, log, signal }) {
   const url = (env.OPENCLAW_WORKSPACE_REPOSITORY ?? "").trim();
   if (!url) return;
-  const folder = join(places.workspace, "repos", basename(url).replace(/\.git$/, ""));
-  try {
-    if (!(await exists(folder))) {
-      await run("git", ["clone", "--quiet", url, folder], { env: { ...env, ...git }, timeout: 300000 });
-    }
-  } catch {
-    log("warn", "the repository could not be cloned: agents cannot open pull requests there", { folder });
+  if (/^[a-z]+:\/\/[^/@]*:[^/@]*@/.test(url)) {
+    log("warn", "OPENCLAW_WORKSPACE_REPOSITORY holds a password, which everybody could read: use GH_TOKEN");
     return;
   }
-  for (const name of ["AGENTS.md", "HEARTBEAT.md"]) {
-    const source = join(folder, "docs", "runtime", name);
-    if (await exists(source)) await copyFile(source, join(places.workspace, name));
+  const folder = join(places.workspace, "repos", basename(url).replace(/\.git$/, ""));
+  const draft = `${folder}.new`;
+  try {
+    // What was cut off in the middle is thrown away; only a whole clone gets its name.
+    await remove(draft);
+    if (!(await exists(folder))) {
+      const options = { env: { ...env, ...git }, timeout: CLONE_LIMIT_MS, signal };
+      await run("git", ["clone", "--quiet", "--", url, draft], options);
+      await rename(draft, folder);
+    }
+    for (const name of ["AGENTS.md", "HEARTBEAT.md"]) {
+      const source = join(folder, "docs", "runtime", name);
+      if (await exists(source)) await copyFile(source, join(places.workspace, name));
+    }
+  } catch (error) {
+    log("warn", "the repository cannot be used: agents cannot open pull requests there", {
+      folder,
+      reason: error.code ?? error.name,
+    });
   }
 }
 

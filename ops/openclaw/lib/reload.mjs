@@ -5,18 +5,21 @@ import { stat } from "node:fs/promises";
 
 const EVERY_MS = 5000;
 
-export function watchGenerated(file, onChange, { everyMs = EVERY_MS } = {}) {
-  let known;
+// The first look takes over as well: the file may have changed while the gateway was started. What goes
+// wrong is told and tried again; the gateway runs on.
+export function watchGenerated(file, onChange, { everyMs = EVERY_MS, log = () => {} } = {}) {
+  let known = null;
   let isBusy = false;
   const look = async () => {
     if (isBusy) return;
     isBusy = true;
-    const found = await stat(file).then((one) => one.mtimeMs, () => undefined);
-    // A file that appears for the first time is a change as well.
-    const hasChanged = known !== undefined && found !== known.mtime;
-    known = { mtime: found };
     try {
-      if (hasChanged) await onChange();
+      const found = await stat(file).then((one) => one.mtimeMs, () => undefined);
+      if (found === known) return;
+      await onChange();
+      known = found;
+    } catch (error) {
+      log("warn", `the runtime's configuration was not taken over: ${error.message}`);
     } finally {
       isBusy = false;
     }

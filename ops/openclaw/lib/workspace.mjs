@@ -6,8 +6,7 @@ import { join } from "node:path";
 import { remove, touch } from "./files.mjs";
 
 const FOLDERS = ["memory", "deliverables", "repos", "worktrees", "agents"];
-const LOCKS = new Set(["SingletonLock", "SingletonSocket", "SingletonCookie"]);
-const DEPTH = 4;
+const LOCKS = ["SingletonLock", "SingletonSocket", "SingletonCookie"];
 
 export async function makeWorkspace(root, today) {
   await remove(join(root, "BOOTSTRAP.md"));
@@ -25,19 +24,26 @@ export async function makeWorkspace(root, today) {
   }
 }
 
-// A container that was killed leaves the locks of its processes behind.
-export async function removeStaleLocks(root, depth = DEPTH) {
-  let count = 0;
-  for (const entry of await list(root)) {
-    const path = join(root, entry.name);
-    if (LOCKS.has(entry.name) || (entry.isFile() && entry.name.endsWith(".lock"))) {
-      await remove(path);
-      count += 1;
-    } else if (entry.isDirectory() && depth > 0) {
-      count += await removeStaleLocks(path, depth - 1);
+// A container that was killed leaves the locks of its processes behind: those of the browser, of the
+// gateway's sessions, and of git in the repositories. Other files of such names are somebody's work.
+export async function removeStaleLocks(data, workspace) {
+  const found = [];
+  for (const profile of await list(join(data, "browser"))) {
+    for (const name of LOCKS) found.push(join(data, "browser", profile.name, name));
+  }
+  for (const agent of await list(join(data, "agents"))) {
+    const sessions = join(data, "agents", agent.name, "sessions");
+    for (const entry of await list(sessions)) {
+      if (entry.name.endsWith(".lock")) found.push(join(sessions, entry.name));
     }
   }
-  return count;
+  for (const entry of await list(data)) {
+    if (entry.isFile() && /^gateway.*\.lock$/.test(entry.name)) found.push(join(data, entry.name));
+  }
+  for (const repository of await list(join(workspace, "repos"))) {
+    found.push(join(workspace, "repos", repository.name, ".git", "index.lock"));
+  }
+  for (const file of found) await remove(file);
 }
 
 // Returns the variables by which git works without asking anybody; the token stays where it is.

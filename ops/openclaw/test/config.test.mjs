@@ -65,7 +65,7 @@ test("the generated agents replace the list, and the rest is laid over", () => {
   assert.equal(config.agents.ownership, "explicit");
   assert.equal(config.agents.defaults.workspace, "/elsewhere");
   assert.deepEqual(config.skills.load.extraDirs, ["/root/clawd/agents/engineer/skills"]);
-  assert.deepEqual(brought, ["pdf", "weather"]);
+  assert.deepEqual(brought, { skills: ["pdf", "weather"], folders: ["/root/clawd/agents/engineer/skills"] });
 });
 
 test("without a generated configuration there is one agent, and what there was stays", () => {
@@ -78,7 +78,7 @@ test("skills of an earlier configuration go, and one that was switched off stays
   first.config.skills.entries.weather.enabled = false;
   const second = merge({ existing: first.config, generated: GENERATED, brought: first.brought });
   assert.equal(second.config.skills.entries.weather.enabled, false);
-  const third = merge({ existing: first.config, generated: { agents: {} }, brought: ["pdf"] });
+  const third = merge({ existing: first.config, generated: { agents: {} }, brought: first.brought });
   assert.equal(third.config.skills.entries.pdf, undefined);
   assert.equal(third.config.skills.load, undefined);
 });
@@ -136,4 +136,49 @@ test("a search that needs a plugin is on only when that is there", () => {
   const off = merge({ env, existing: on.config });
   assert.equal(off.config.tools.web.search, undefined);
   assert.ok(off.notes.some((note) => note.includes("plugins install")));
+});
+
+test("what somebody set in the file stays, unless the environment says otherwise", () => {
+  const existing = {
+    agents: { defaults: { maxConcurrent: 3, timeoutSeconds: 1200 }, entries: { main: {} } },
+    tools: { profile: "minimal" },
+    skills: { load: { extraDirs: ["/mine"] } },
+    channels: { telegram: { enabled: true } },
+  };
+  const env = { ...TOKEN, OPENCLAW_REQUEST_TIMEOUT_MS: "600000" };
+  const { config, brought } = merge({ existing, env, generated: GENERATED });
+  assert.equal(config.tools.profile, "minimal");
+  assert.deepEqual([config.agents.defaults.maxConcurrent, config.agents.defaults.timeoutSeconds], [3, 1200]);
+  assert.deepEqual(config.skills.load.extraDirs, ["/mine", "/root/clawd/agents/engineer/skills"]);
+  assert.deepEqual(config.channels, existing.channels);
+  const later = merge({ existing: config, env, generated: { agents: {} }, brought });
+  assert.deepEqual(later.config.skills.load.extraDirs, ["/mine"]);
+  const said = merge({ existing, env: { ...env, OPENCLAW_TOOLS_PROFILE: "coding", OPENCLAW_MAX_CONCURRENT: "8" } });
+  assert.deepEqual([said.config.tools.profile, said.config.agents.defaults.maxConcurrent], ["coding", 8]);
+});
+
+test("a secret in the file is taken out and named, a reference stays", () => {
+  const existing = {
+    env: { GROQ_API_KEY: "groq-secret", vars: { X_TOKEN: "x-secret", MODE: "x" } },
+    gateway: { auth: { password: "p-secret" } },
+    models: { providers: { mine: { apiKey: "${MY_KEY}" } } },
+  };
+  const { config, notes } = merge({ existing });
+  const text = JSON.stringify(config);
+  for (const value of ["groq-secret", "x-secret", "p-secret"]) assert.ok(!text.includes(value));
+  assert.ok(text.includes("${MY_KEY}"));
+  for (const name of ["env.GROQ_API_KEY", "env.vars.X_TOKEN", "gateway.auth.password"]) {
+    assert.ok(notes.some((note) => note.includes(name)));
+  }
+});
+
+test("nonsense in either file throws nothing", () => {
+  const odd = [null, 5, "x", [], {}, { a: null }];
+  for (const value of odd) {
+    merge({ existing: { agents: { entries: { main: value }, defaults: value, list: value } } });
+    merge({ existing: { skills: value, tools: value, gateway: value, models: value, browser: value } });
+    merge({ generated: { agents: { entries: { a: value }, defaults: value }, skills: { entries: value, load: value } } });
+    merge({ generated: { agents: value, skills: value }, brought: value });
+  }
+  assert.deepEqual(agentIds(merge({ existing: { agents: { entries: { main: null } } } }).config), ["main"]);
 });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 
+import { readJson, Unreadable } from "../lib/files.mjs";
 import { makeLog } from "../lib/log.mjs";
 import { watchGenerated } from "../lib/reload.mjs";
 import { keep, pruneSessions, retention } from "../lib/sessions.mjs";
@@ -68,12 +69,23 @@ test("the workspace has what agents expect, and what they wrote stays", async ()
   }
 });
 
-test("stale locks go, everything else stays", async () => {
-  await mkdir(join(folder, "browser", "x"), { recursive: true });
-  for (const name of ["a.lock", "browser/x/SingletonLock", "keep.json"]) await writeFile(join(folder, name), "");
+test("stale locks go, and files of such names that are somebody's work stay", async () => {
+  const data = join(folder, "data");
+  const clawd = join(folder, "clawd");
+  const gone = [
+    "data/browser/x/SingletonLock", "data/agents/a/sessions/s.lock", "data/gateway.1.lock",
+    "clawd/repos/r/.git/index.lock",
+  ];
+  const kept = ["data/workspace-main/yarn.lock", "data/extensions/e/x.lock", "clawd/repos/r/Cargo.lock", "data/openclaw.json"];
+  for (const name of [...gone, ...kept]) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), "");
+  }
 
-  assert.equal(await removeStaleLocks(folder), 2);
-  assert.deepEqual((await readdir(folder)).sort(), ["browser", "keep.json"]);
+  await removeStaleLocks(data, clawd);
+
+  for (const name of gone) await assert.rejects(stat(join(folder, name)), name);
+  for (const name of kept) await stat(join(folder, name));
 });
 
 test("git asks nobody, and the token stays in the environment", async () => {
@@ -93,22 +105,43 @@ test("no line of the log holds a secret", () => {
   assert.equal(JSON.parse(lines[0]).path, "/bin");
 });
 
-test("a generated file that appears or changes is taken over", async () => {
+test("a generated file is taken over at first, when it appears, when it changes, and after a failure", async () => {
   const file = join(folder, "openclaw.json");
+  const lines = [];
   let calls = 0;
-  const stop = watchGenerated(file, async () => { calls += 1; }, { everyMs: 10 });
+  let fails = 0;
+  const stop = watchGenerated(
+    file,
+    async () => {
+      calls += 1;
+      if (fails-- > 0) throw new Error("disk full");
+    },
+    { everyMs: 10, log: (level, text) => lines.push(text) },
+  );
   const until = async (count) => {
     for (let round = 0; round < 200 && calls < count; round += 1) await new Promise((r) => setTimeout(r, 10));
     assert.equal(calls, count);
+    await new Promise((r) => setTimeout(r, 50));
+    assert.equal(calls, count);
   };
   try {
-    await new Promise((r) => setTimeout(r, 50));
-    assert.equal(calls, 0);
-    await writeFile(file, "{}");
     await until(1);
-    await utimes(file, new Date(NOW), new Date(NOW));
+    await writeFile(`${file}.new`, "{}");
+    await rename(`${file}.new`, file);
     await until(2);
+    fails = 1;
+    await utimes(file, new Date(NOW), new Date(NOW));
+    await until(4);
+    assert.match(lines[0], /not taken over: disk full/);
   } finally {
     stop();
   }
+});
+
+test("only a file that is not there counts as none", async () => {
+  assert.equal(await readJson(join(folder, "nothing.json")), undefined);
+  await writeFile(join(folder, "a.json"), "{ // a comment\n}");
+  await assert.rejects(readJson(join(folder, "a.json")), Unreadable);
+  await mkdir(join(folder, "b.json"));
+  await assert.rejects(readJson(join(folder, "b.json")), Unreadable);
 });

@@ -96,14 +96,45 @@ test("what the runtime generates later is taken over while it runs", async () =>
   await ended;
 });
 
-test("a broken file is told and left out", async () => {
+test("a configuration that cannot be read is left as it is, and the container says so", async () => {
   await mkdir(join(folder, "data"), { recursive: true });
-  await writeFile(join(folder, "data", "openclaw.json"), "{ broken");
-  const { child, ended, output } = start();
-  await gateway();
+  const mine = '{ "channels": { /* mine */ } ';
+  await writeFile(join(folder, "data", "openclaw.json"), mine);
+  const { code, output } = await start().ended;
+  assert.equal(code, 78);
+  assert.match(output, /openclaw.json cannot be read/);
+  assert.equal(await readFile(join(folder, "data", "openclaw.json"), "utf8"), mine);
+});
+
+test("a generated file that is broken, then full of nonsense, then well, ends nothing", async () => {
+  await mkdir(join(folder, "clawd"), { recursive: true });
+  const file = join(folder, "clawd", "openclaw.json");
+  await writeFile(file, "{ broken");
+  const { child, ended, output } = start({ OPENCLAW_CONFIG_RELOAD: "1", RELOAD_MS: "50" });
+  const { env } = await gateway();
+  await until(async () => output().includes("it is left out"));
+  await writeFile(file, JSON.stringify({ agents: { entries: { a: null } }, skills: { entries: null } }));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await writeFile(file, JSON.stringify({ agents: { entries: { engineer: {} } } }));
+  await until(async () => "engineer" in JSON.parse(await readFile(env.OPENCLAW_CONFIG_PATH, "utf8")).agents.entries);
+  assert.equal(child.exitCode, null);
   child.kill("SIGTERM");
-  await ended;
-  assert.match(output(), /cannot be read and is left out/);
+  assert.equal((await ended).code, 7);
+});
+
+test("a stop during a clone ends at once", async () => {
+  await mkdir(join(folder, "bin"));
+  await writeFile(join(folder, "bin", "git"), "#!/bin/sh\nexec sleep 30\n");
+  await chmod(join(folder, "bin", "git"), 0o755);
+  const { child, ended } = start({
+    PATH: `${join(folder, "bin")}:/usr/bin:/bin`, OPENCLAW_WORKSPACE_REPOSITORY: "https://example.org/x.git",
+    OPENCLAW_BROWSER_EXECUTABLE_PATH: "/nowhere",
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const began = Date.now();
+  child.kill("SIGTERM");
+  assert.equal((await ended).code, 0);
+  assert.ok(Date.now() - began < 5000);
 });
 
 test("a volume that cannot be written is one clear message", async () => {
