@@ -89,7 +89,7 @@ class PrometheusTally:
         )
         self._steps = Histogram(
             "mission_control_step_duration_seconds",
-            "Steps of attempts: line (from put to claim), look, ask, tools, post, mark, turn.",
+            "Steps of attempts: line (from put to claim), look, ask, tools, post, mark, attempt.",
             ["step"],
             buckets=_STEPS,
             registry=registry,

@@ -66,7 +66,7 @@ def work_on(claim: Claim, *, since: float, desk: Desk) -> None:
     attempt = Attempt(desk=desk, claim=claim, journal=Journal())
     desk.tally.stepped(step="line", took=claim.claimed_at - claim.put_at)
     try:
-        with desk.holds.hold(claim, since=since) as attempt.hold, attempt.timed("turn"):
+        with desk.holds.hold(claim, since=since) as attempt.hold, attempt.timed("attempt"):
             outcome = _isolated(attempt) if _is_suspect(attempt) else _run(attempt)
         if outcome is None:
             return

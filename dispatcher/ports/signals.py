@@ -44,7 +44,7 @@ class Tally(Protocol):
         ...
 
     def stepped(self, *, step: str, took: timedelta) -> None:
-        """Record one step of an attempt: line, look, ask, tools, post, mark, or the whole turn."""
+        """Record one step of an attempt: line, look, ask, tools, post, mark, or all of it."""
         ...
 
     def resumed(self, *, stage: str) -> None:

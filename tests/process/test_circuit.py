@@ -53,7 +53,7 @@ def is_away(stack: Stack) -> bool:
 def refusals_logged(stack: Stack) -> int:
     """How many attempts the workers say that the gateway did not take."""
     logs = [worker.log.read_text() for worker in stack.workers]
-    return sum(log.count("gateway_unavailable") for log in logs)
+    return sum(log.count('"cause": "gateway_unavailable"') for log in logs)
 
 
 def attempts_of_all(stack: Stack) -> set[str]:

@@ -79,6 +79,8 @@ def test_item_165_health_has_every_field_and_version_has_four(start_stack) -> No
     beats = until(lambda: stack.health()["heartbeat"], lambda found: found["scheduledAgents"])
     assert beats == {"running": True, "scheduledAgents": 3}
     assert health["workers"]["count"] == 1
+    alive = get(stack.worker_metrics_url(0).replace("/metrics", "/livez"))[1]
+    assert json.loads(alive) == {"alive": True, "stuck": []}
     version = json.loads(get(f"{stack.url}/version")[1])
     assert set(version) == {
         "runtimeServiceVersion", "openclawVersion", "dropletId", "region",
