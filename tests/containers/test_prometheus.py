@@ -17,7 +17,7 @@ def test_prometheus_sees_every_worker(stack: Project) -> None:
     def count(query: str) -> int:
         try:
             found = httpx.get(url, params={"query": query}, timeout=5).json()["data"]["result"]
-        except (httpx.HTTPError, KeyError):
+        except (httpx.HTTPError, KeyError, ValueError):  # It is still starting.
             return 0
         return int(float(found[0]["value"][1])) if found else 0
 
