@@ -7,10 +7,12 @@ from flask import Flask, abort, flash, jsonify, redirect, render_template, reque
 from werkzeug.wrappers import Response
 
 from dispatcher.domain.dead_letter import Sieve
+from dispatcher.domain.diagnosis import named
 from dispatcher.domain.errors import JournalUnreadable
 from dispatcher.domain.ids import AgentId, DeliveryId
 from dispatcher.domain.world import ALL
 from dispatcher.flows.explain import explain
+from dispatcher.flows.overview import names_of
 from dispatcher.web.console.door import Door
 from dispatcher.web.console.side import ConsoleSide
 
@@ -69,14 +71,19 @@ class Steering:
         self._door.check()
         what = _what(request.form.get("what", ""))
         done = self._side.controls.pause(what)
-        return _done(f"Paused: {what}." if done else f"{what} was paused before.")
+        text = self._named(what)
+        return _done(f"Paused {text}." if done else f"It was paused before: {text}.")
 
     def resume(self) -> Answer:
         """Go on with what was paused."""
         self._door.check()
         what = _what(request.form.get("what", ""))
         done = self._side.controls.resume(what)
-        return _done(f"Resumed: {what}." if done else f"{what} was not paused.")
+        text = self._named(what)
+        return _done(f"Resumed {text}." if done else f"It was not paused: {text}.")
+
+    def _named(self, what: str) -> str:
+        return named(what, names_of(self._side.roster.read()))
 
     def revive(self) -> Answer:
         """Try dead letters again."""
