@@ -11,6 +11,7 @@ from dispatcher.domain.story import Record, next_step, sentence, short_reason, w
 from dispatcher.domain.text import printable
 from dispatcher.flows.explain import Explanation
 from dispatcher.flows.explain import explain as look_up
+from dispatcher.flows.overview import names_of
 
 
 @click.command(short_help="Tell the story of a notification.")
@@ -20,12 +21,16 @@ from dispatcher.flows.explain import explain as look_up
 def explain(name: str, *, is_json: bool) -> int:
     """Tell the whole story of a notification: what happened, where it is, what happens next.
 
-    ID is the id of a notification, of its message, of a delivery (NOTIFICATION:MESSAGE) or of a
-    conversation (AGENT:TASK). Times are in UTC. Ends with exit code 1 when nothing is known.
+    ID is the id of a notification, of its message, of a delivery (NOTIFICATION:MESSAGE), of a task
+    or of a conversation (AGENT:TASK). Times are in UTC. Ends with exit code 1 when nothing is known.
     """
     with operator_parts() as parts:
         found = look_up(
-            name, records=parts.records, mailboxes=parts.mailboxes, backend=parts.backend
+            name,
+            records=parts.records,
+            mailboxes=parts.mailboxes,
+            backend=parts.backend,
+            agents=list(names_of(parts.roster.read())),
         )
     if is_json:
         print_json(_as_json(found))

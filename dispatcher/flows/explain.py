@@ -1,9 +1,10 @@
 """Tells the whole story of a notification, a delivery or a dead letter."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatcher.domain.errors import BackendError
-from dispatcher.domain.ids import NOTHING, NotificationId, is_document_id
+from dispatcher.domain.ids import NOTHING, AgentId, NotificationId, is_document_id
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.story import Record
 from dispatcher.domain.world import World
@@ -26,19 +27,27 @@ class Explanation:
     world: World
 
 
-def explain(name: str, *, records: Records, mailboxes: Mailboxes, backend: Backend) -> Explanation:
+def explain(
+    name: str,
+    *,
+    records: Records,
+    mailboxes: Mailboxes,
+    backend: Backend,
+    agents: Sequence[AgentId] = (),
+) -> Explanation:
     """Look an id up in the store and at the backend.
 
     Args:
-        name: Of a notification, a message, a delivery or a conversation.
+        name: Of a notification, a message, a delivery, a conversation or a task.
         records: The store, for people who ask.
         mailboxes: The store's view of the world.
         backend: Asked once; when it is away the explanation says so.
+        agents: Whose conversations about a task are looked at.
 
     Raises:
         StoreError: Redis is away.
     """
-    found = records.find(name)
+    found = records.find(name, agents=agents)
     rows = {record.entry.notification for record in found if record.entry}
     row = min(rows) if len(rows) == 1 else NotificationId(name.partition(":")[0])
     said = _ask_backend(row, backend) if len(rows) <= 1 and is_document_id(row) else ""

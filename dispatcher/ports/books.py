@@ -8,6 +8,7 @@ from typing import Protocol
 from dispatcher.domain.dead_letter import DeadLetter
 from dispatcher.domain.delivery import Entry
 from dispatcher.domain.ids import (
+    AgentId,
     DeliveryId,
     NotificationId,
 )
@@ -94,12 +95,15 @@ class Controls(Protocol):
 class Records(Protocol):
     """What the store knows of single deliveries."""
 
-    def find(self, name: str, *, most: int = 100) -> tuple[Record, ...]:
-        """Find the deliveries of a notification, message or conversation, or one by its name.
+    def find(
+        self, name: str, *, most: int = 100, agents: Sequence[AgentId] = ()
+    ) -> tuple[Record, ...]:  # fmt: skip
+        """Find the deliveries of a notification, message, conversation or task, or one by its name.
 
         Args:
             name: An id of any of these.
             most: At most so many are told of.
+            agents: Whose conversations about a task are looked at.
         """
         ...
 

@@ -69,3 +69,12 @@ def test_a_list_that_is_cut_says_so(house: House, shell: Shell) -> None:
     assert "… and 3 more" in shell.text("mailboxes", "--waiting", "--limit", "2")
     assert shell.json("mailboxes", "--limit", "2")["waiting"]["total"] == 5
     assert "… and" not in shell.text("mailboxes", "--waiting")
+
+
+def test_a_task_is_explained_by_all_its_deliveries(house: House, shell: Shell) -> None:
+    five = five_states(house)
+
+    found = shell.json("explain", "t-shared")["deliveries"]
+
+    assert len(found) == 2
+    assert five.behind in {one["delivery"] for one in found}

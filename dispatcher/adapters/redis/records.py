@@ -13,7 +13,7 @@ from dispatcher.adapters.redis.forms import entry_of_facts, instant, pairs, reco
 from dispatcher.adapters.redis.steps import Steps
 from dispatcher.domain.delivery import NotClaimed, State
 from dispatcher.domain.errors import JournalUnreadable
-from dispatcher.domain.ids import DeliveryId
+from dispatcher.domain.ids import AgentId, DeliveryId
 from dispatcher.domain.journal import Journal, load
 from dispatcher.domain.story import Record, event_of
 
@@ -31,11 +31,13 @@ class RedisRecords:
         self._steps = steps
         self._prefix = steps.prefix
 
-    def find(self, name: str, *, most: int = MOST) -> tuple[Record, ...]:
+    def find(
+        self, name: str, *, most: int = MOST, agents: Sequence[AgentId] = ()
+    ) -> tuple[Record, ...]:
         """See ``Records.find``."""
         with translated_errors():
             # The first name is the one that was asked for, which need not be a delivery.
-            names = list(itertools.islice(self._names(name), most + 1))
+            names = list(itertools.islice(self._names(name, agents), most + 1))
             reading = self._client.pipeline(transaction=False)
             for one in names:
                 reading.hgetall(f"{self._prefix}delivery:{one}")
@@ -49,14 +51,17 @@ class RedisRecords:
         )
         return tuple(itertools.islice((one for one in found if one is not None), most))
 
-    def _names(self, name: str) -> Iterable[DeliveryId]:
+    def _names(self, name: str, agents: Sequence[AgentId]) -> Iterable[DeliveryId]:
         """List the deliveries that a name may mean; the open and the dead ones are few."""
         kept: list[Any] = []
         for where in ("open", "dead"):
             found: Any = self._client.zrange(f"{self._prefix}{where}", 0, -1)
             kept += found
         newest: Any = self._client.hmget(f"{self._prefix}row:{name}", "key_user", "newest_id")
-        mail: Any = self._client.zrange(f"{self._prefix}mail:{name}", 0, -1)
+        reading = self._client.pipeline(transaction=False)
+        for conversation in (name, *(f"{agent}:{name}" for agent in agents)):
+            reading.zrange(f"{self._prefix}mail:{conversation}", 0, -1)
+        mail: list[Any] = [one for found in reading.execute() for one in found]
         kept += [one for one in newest if one] + [one.split(b"|", 1)[1] for one in mail]
         in_mailbox = {one.split(b"|", 1)[1].decode() for one in mail}
         names = dict.fromkeys([name, *(one.decode() for one in kept)])

@@ -119,13 +119,14 @@ class Pages:
         name = request.args.get("q", "").strip()[:300]
         if not name:
             return redirect(url_for("overview"))
-        if any(name in {slug, agent} for agent, slug in _names(self._side).items()):
+        crew = _names(self._side)
+        if any(name in {slug, agent} for agent, slug in crew.items()):
             return redirect(url_for("agents", _anchor=name))
-        records = self._side.records.find(name, most=self._most)
+        records = self._side.records.find(name, most=self._most, agents=list(crew))
         if len(records) == 1:
             return redirect(url_for("delivery", name=records[0].delivery))
         return render_template(
-            "search.html", page="", name=name, records=records[:self._most], names=_names(self._side),
+            "search.html", page="", name=name, records=records[:self._most], names=crew,
             total=len(records),
         )  # fmt: skip
 
