@@ -66,7 +66,9 @@ def test_a_turn_is_answered_with_the_text_of_the_agents_own_model(gateway, model
 
     assert text_of(response) == "all fine"
     assert text_of(warm) == "Done: hello again"
-    assert model.ledger("engineer")[0]["outcome"] == "answered"
+    # Other tests have asked the same agent, some of them for failures.
+    mine = [row for row in model.ledger("engineer") if "how is it?" in row["text"]]
+    assert [row["outcome"] for row in mine] == ["answered"]
 
 
 def test_a_tool_makes_its_round_trip(gateway):
