@@ -37,6 +37,12 @@ def seeded_config(model_url: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def seed(project: Project, model_url: str) -> None:
+    data = project.folder / ".runtime" / "openclaw-data"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "openclaw.json").write_text(json.dumps(seeded_config(model_url)))
+
+
 @pytest.fixture(scope="module")
 def model_url(bridge: str):
     with ScriptedModel() as model:
@@ -51,9 +57,7 @@ def with_gateway(project: Project, model_url: str):
     """The stack whose runtime asks the real gateway, as the guide says."""
     before = dict(project.settings)
     project.down()
-    data = project.folder / ".runtime" / "openclaw-data"
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "openclaw.json").write_text(json.dumps(seeded_config(model_url)))
+    seed(project, model_url)
     project.write_env(OPENCLAW_GATEWAY_URL="http://openclaw-gateway:18789")
     project.compose("build", "openclaw-gateway")
     project.up("--scale", "worker=1", PROFILE="openclaw", WAIT_SECONDS="240")
@@ -154,7 +158,9 @@ def test_what_the_runtime_generates_is_taken_over_without_a_restart(with_gateway
     assert workspace.is_dir()
 
 
-def test_item_179_its_state_survives_a_restart_and_is_gone_when_removed(with_gateway) -> None:
+def test_item_179_its_state_survives_a_restart_and_is_gone_when_removed(
+    with_gateway: Project, model_url: str
+) -> None:
     data: Path = with_gateway.folder / ".runtime" / "openclaw-data"
     with_gateway.exec("openclaw-gateway", "sh", "-c", "echo kept > /root/.openclaw/probe")
 
@@ -166,3 +172,7 @@ def test_item_179_its_state_survives_a_restart_and_is_gone_when_removed(with_gat
     assert not (data / "probe").exists()
     config = json.loads((data / "openclaw.json").read_text())
     assert config["gateway"]["http"]["endpoints"]["responses"]["enabled"] is True
+
+    with_gateway.down()  # the other tests need the scripted model again
+    seed(with_gateway, model_url)
+    with_gateway.up("--scale", "worker=1", PROFILE="openclaw", WAIT_SECONDS="240")
