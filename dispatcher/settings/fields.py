@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     )
 
     health_host: str = _text("127.0.0.1", "Address to bind to; 0.0.0.0 inside a container.")
-    health_port: int = _number(3001, 1, 65_535, "Port of /health, /metrics and the page.")
+    health_port: int = _number(3001, 1, 65_535, "Port of /health, /metrics and the console.")
     metrics_port: int = _number(9191, 1, 65_535, "Port of a worker's own /metrics.")
     task_status_base_url: str = _text("", "URL under which agents reach the runtime.")
     openclaw_client_tools_enabled: bool = _flag(
@@ -162,10 +162,10 @@ class Settings(BaseSettings):
     vercel_ai_gateway_api_key: SecretStr | None = _text(None, "The same under its other name.")
     runtime_version: str = _text("", "Version to report; the package's own unless set.")
     openclaw_version: str = _text("unknown", "Version of OpenClaw to report.")
-    droplet_id: str = _text("unknown", "Where this runs, for reports: id,")
-    droplet_ip: str = _text("unknown", "address")
-    droplet_region: str = _text("unknown", "and region.")
-    sandbox_url: str = _text("", "URL of a sandbox whose threads the page shows; set by `dev`.")
+    droplet_id: str = _text("unknown", "Id of the machine, for reports.")
+    droplet_ip: str = _text("unknown", "Its address, for reports.")
+    droplet_region: str = _text("unknown", "Its region, for reports.")
+    sandbox_url: str = _text("", "URL of a sandbox whose threads the console shows; set by `dev`.")
 
     notes_text: str = Field(default="", description="Warnings of the reading, a line each.")
 
