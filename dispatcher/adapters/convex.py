@@ -229,7 +229,7 @@ class ConvexBackend:
     def _send_once(self, body: bytes) -> tuple[int, bytes]:
         mine = self._clients.mine()
         exchange = Exchange(mine)
-        request = mine.client.build_request("POST", "/api/action", content=body)
+        request = mine.request("POST", "/api/action", content=body)
         with self._watchdog.watching(exchange, self._limit):
             status, _, content = send(mine, exchange, request)
         return status, content

@@ -93,9 +93,7 @@ class OpenClawGateway:
                 self._watchdog.watching(exchange, self._timeout),
                 hold.on_loss(lambda: exchange.close(Ending.CANCELLED)),  # noqa: B023 - this round's
             ):
-                request = mine.client.build_request(
-                    "POST", "/v1/responses", headers=headers, content=body
-                )
+                request = mine.request("POST", "/v1/responses", headers=headers, content=body)
                 try:
                     status, answer_headers, content = send(mine, exchange, request)
                 except BodyTooLarge as error:
@@ -159,7 +157,7 @@ class OpenClawGateway:
         holding = hold.on_loss(lambda: exchange.close(Ending.CANCELLED)) if hold else nullcontext()
         with self._watchdog.watching(exchange, _LOOK), holding:
             try:
-                request = mine.client.build_request("GET", path)
+                request = mine.request("GET", path)
                 status, _, content = send(mine, exchange, request, body_limit=_LOOK_BYTES)
             except (ExchangeClosed, BodyTooLarge) as error:
                 raise httpx.ReadError(type(error).__name__) from error

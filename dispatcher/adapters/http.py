@@ -1,8 +1,8 @@
 """HTTP clients, one per thread, and exchanges that another thread can close.
 
 One client per thread because a shared pool is one lock and a linear scan: it cost twice the CPU
-per delivery. Each thread has one connection at most, so the connection that it opened last is the
-one that its current exchange uses; closing that socket ends a read that may take minutes.
+per delivery. Each thread has one connection at most, which is the one that its current exchange
+uses; closing that socket ends a read that may take minutes.
 """
 
 import contextlib
@@ -11,79 +11,88 @@ import itertools
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
 
 import httpx
 
+from dispatcher.adapters.http_connection import OneConnection
 from dispatcher.ports import Clock
-
-_CONNECT_S: Final = 5.0
-_KEEP_ALIVE_S: Final = 4.0
-"""Below the five seconds after which the gateway closes an idle connection."""
 
 
 class ThreadClients:
-    """Hands each thread its own ``httpx.Client``; all share one TLS context."""
+    """Hands each thread its own ``ThreadClient``; all share one TLS context."""
 
     def __init__(self, *, base_url: str, headers: Mapping[str, str], read: timedelta) -> None:
-        self._options: dict[str, Any] = {
-            "base_url": base_url,
-            "headers": dict(headers),
-            "timeout": httpx.Timeout(read.total_seconds(), connect=_CONNECT_S),
-            "limits": httpx.Limits(max_connections=1, keepalive_expiry=_KEEP_ALIVE_S),
-            "trust_env": False,
-            "follow_redirects": False,
-            "verify": ssl.create_default_context(),
-        }
+        self._url = httpx.URL(base_url)
+        self._headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        self._read_s = read.total_seconds()
+        self._tls = ssl.create_default_context()
+        self._tls.set_alpn_protocols(["http/1.1"])
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._all: list[httpx.Client] = []
+        self._all: list[OneConnection] = []
 
     def mine(self) -> "ThreadClient":
         """Return the calling thread's client."""
         found: ThreadClient | None = getattr(self._local, "client", None)
         if found is None:
-            client = httpx.Client(**self._options)
+            connection = OneConnection(self._url, read_s=self._read_s, tls=self._tls)
             with self._lock:
-                self._all.append(client)
-            found = self._local.client = ThreadClient(client)
+                self._all.append(connection)
+            found = ThreadClient(connection, base_url=self._url, headers=self._headers)
+            self._local.client = found
         return found
 
     def close(self) -> None:
-        """Close the clients of all threads."""
+        """Close the connections of all threads."""
         with self._lock:
-            for client in self._all:
-                client.close()
+            for connection in self._all:
+                connection.close()
             self._all.clear()
 
 
 class ThreadClient:
-    """One thread's client, which remembers the socket of its only connection.
+    """One thread's connection, and how requests for it are made."""
 
-    Every request must go out in an exchange: a later one may reuse its connection.
-    """
+    def __init__(
+        self, connection: OneConnection, *, base_url: httpx.URL, headers: Mapping[str, str]
+    ) -> None:
+        self._connection = connection
+        self._base = base_url
+        self._prefix = base_url.path.rstrip("/")
+        self._headers = dict(headers)
+        self._urls: dict[str, httpx.URL] = {}
 
-    def __init__(self, client: httpx.Client) -> None:
-        self.client = client
-        self._socket: socket.socket | None = None
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        """Make a request to a path below the base URL."""
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = self._base.copy_with(path=self._prefix + path)
+        all_headers = self._headers if headers is None else self._headers | dict(headers)
+        return httpx.Request(method, url, headers=all_headers, content=content)
 
-    def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Listen to httpcore's trace for the connection that is used."""
-        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
-            self._socket = info["return_value"].get_extra_info("socket")
+    def send(self, request: httpx.Request, before_sending: Callable[[], None]) -> httpx.Response:
+        """Send a request; see ``OneConnection.handle_request``."""
+        request.extensions["before_sending"] = before_sending
+        return self._connection.handle_request(request)
 
     def cut(self) -> None:
         """End whatever the connection is doing; safe from another thread."""
-        if self._socket is not None:
-            try:
-                self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # It is closed already, which is all that was wanted.
-                self._socket = None
+        connection = self._connection.socket
+        if connection is not None:
+            # An error means that it is closed already, which is all that was wanted.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Ending(StrEnum):
@@ -120,14 +129,16 @@ class Exchange:
         with self._lock:
             self._over = True
 
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Follow the request; stop it before it is sent when it was closed meanwhile."""
-        self._thread_client.note(event, info)
-        if event.endswith("send_request_headers.started"):
-            with self._lock:
-                if self.ending is not None:
-                    raise ExchangeClosed
-                self.was_sent = True
+    def begin_sending(self) -> None:
+        """Say that the request goes out now.
+
+        Raises:
+            ExchangeClosed: The exchange was closed meanwhile; nothing must be sent.
+        """
+        with self._lock:
+            if self.ending is not None:
+                raise ExchangeClosed
+            self.was_sent = True
 
 
 class BodyTooLarge(Exception):
@@ -151,8 +162,7 @@ def send(
         ExchangeClosed: It was closed before its request was sent.
         BodyTooLarge: The body is larger than ``body_limit`` bytes.
     """
-    request.extensions["trace"] = exchange.trace
-    response = mine.client.send(request, stream=True)
+    response = mine.send(request, exchange.begin_sending)
     with contextlib.closing(response):
         content = bytearray()
         for part in response.iter_bytes():

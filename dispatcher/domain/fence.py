@@ -31,20 +31,30 @@ def fenced(text: str, limit: int) -> str:
     """
     whole = without_lone_surrogates(text)
     clean = _visible(whole.replace("\r\n", "\n").replace("\r", "\n"), control="").strip()
-    clean = _EDGE.sub(
-        lambda line: _RUN_AT_EDGE.sub(_broken, line.group()), _RUN.sub(_broken, clean)
-    )
+    if _has_equals(clean):
+        clean = _EDGE.sub(
+            lambda line: _RUN_AT_EDGE.sub(_broken, line.group()), _RUN.sub(_broken, clean)
+        )
     return cut_units(_OUR_LINE.sub("> ", clean), limit) or "(empty)"
 
 
 def one_line(text: str, limit: int) -> str:
     """Make a name or a title fit on one line."""
     flat = " ".join(_visible(without_lone_surrogates(text), control=" ").split())
-    return cut_units(_RUN_AT_EDGE.sub(_broken, _RUN.sub(_broken, flat)), limit)
+    if _has_equals(flat):
+        flat = _RUN_AT_EDGE.sub(_broken, _RUN.sub(_broken, flat))
+    return cut_units(flat, limit)
 
 
 def _visible(text: str, *, control: str) -> str:
-    return _INVISIBLE.sub("", _CONTROL.sub(control, text))
+    # Most texts are plain: they need no search.
+    if not text.isprintable():
+        text = _CONTROL.sub(control, text)
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def _has_equals(text: str) -> bool:
+    return "=" in text or "\uff1d" in text
 
 
 def _broken(run: re.Match[str]) -> str:

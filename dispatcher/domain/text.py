@@ -17,12 +17,12 @@ _UNPRINTABLE: Final = re.compile(
 
 def printable(text: str) -> str:
     """Take out what would steer a terminal or turn text round; line ends and tabs stay."""
-    return _UNPRINTABLE.sub("", text)
+    return text if text.isprintable() else _UNPRINTABLE.sub("", text)
 
 
 def utf16_units(text: str) -> int:
     """Count the UTF-16 code units of a text: a character outside the basic plane counts two."""
-    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def without_lone_surrogates(text: str) -> str:
@@ -30,6 +30,8 @@ def without_lone_surrogates(text: str) -> str:
 
     A pair of surrogates that stands for one character becomes that character.
     """
+    if text.isascii():
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

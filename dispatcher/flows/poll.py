@@ -74,7 +74,8 @@ def poll_once(
             page.listed,
             extra={"action": "put"},
         )
-    is_full = page.listed >= limit and put.added > 0
+    # A few that fit in beside a full list of known rows are no reason to hurry.
+    is_full = page.listed >= limit and 2 * put.added >= list_limit
     return Polled(
         listed=page.listed,
         added=put.added,

@@ -102,8 +102,7 @@ def test_an_agent_that_the_gateway_does_not_have_is_unavailable(desk: Desk) -> N
 
 
 def desk_rows(desk: Desk) -> list[dict[str, Any]]:
-    client = desk.gateway._clients.mine().client
-    rows: list[dict[str, Any]] = client.get("/sandbox/ledger").json()
+    rows: list[dict[str, Any]] = desk.gateway._get("/sandbox/ledger")[1]
     return rows
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from dispatcher.adapters import http
 from dispatcher.adapters.clock import MachineClock
 from dispatcher.adapters.http import (
     Ending,
@@ -39,7 +40,11 @@ def clients_of() -> Iterator[Callable[[str], ThreadClients]]:
 
 
 def send(mine: ThreadClient, exchange: Exchange) -> bytes:
-    return mine.client.post("/", content=b"x", extensions={"trace": exchange.trace}).content
+    return http.send(mine, exchange, mine.request("POST", "/", content=b"x"))[2]
+
+
+def get(mine: ThreadClient, path: str = "/") -> bytes:
+    return http.send(mine, Exchange(mine), mine.request("GET", path))[2]
 
 
 def hang_on_post(request: Request, line: Line) -> bool:
@@ -76,7 +81,7 @@ def test_closing_works_on_a_connection_that_another_request_opened(
     """A look at the gateway may have opened it."""
     server = raw(hang_on_post)
     mine = clients_of(server.url).mine()
-    mine.client.get("/readyz", extensions={"trace": Exchange(mine).trace})
+    get(mine, "/readyz")
     exchange = Exchange(mine)
 
     def close() -> None:
@@ -251,7 +256,7 @@ def test_threads_do_not_share_a_connection(
     def work() -> tuple[int, int]:
         together.wait(10)
         for _ in range(3):
-            clients.mine().client.get("/")
+            get(clients.mine())
         return id(clients.mine()), id(clients.mine())
 
     with ThreadPoolExecutor(4) as pool:
@@ -273,6 +278,6 @@ def test_proxies_of_the_environment_are_ignored(
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("ALL_PROXY", proxy.url)
 
-    clients_of(server.url).mine().client.get("/")
+    get(clients_of(server.url).mine())
 
     assert (len(proxy.requests), len(server.requests)) == (0, 1)

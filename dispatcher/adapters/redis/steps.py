@@ -1,5 +1,6 @@
 """Runs the Lua scripts of an account: one file a step, the shared prelude in front of each."""
 
+import hashlib
 from collections.abc import Iterable
 from importlib import resources
 from typing import Any, Final
@@ -22,7 +23,13 @@ class Steps:
 
     def __init__(self, client: redis.Redis, account: AccountId) -> None:
         self.prefix = f"mission-control:{{{account}}}:"
-        self._scripts = {name: client.register_script(text) for name, text in _texts()}
+        self._client = client
+        self._texts = dict(_texts())
+        # The name under which Redis knows a script that it has run once.
+        self._names = {
+            name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+            for name, text in self._texts.items()
+        }
 
     def run(self, step: str, *arguments: Any) -> Any:  # noqa: ANN401 - each step has its own form
         """Run one step.
@@ -31,7 +38,11 @@ class Steps:
             StoreUnavailable: Redis could not be reached, or refused.
         """
         with translated_errors():
-            return self._scripts[step](keys=[self.prefix], args=arguments)
+            run = self._client.execute_command
+            try:
+                return run("EVALSHA", self._names[step], 1, self.prefix, *arguments)
+            except redis.exceptions.NoScriptError:
+                return run("EVAL", self._texts[step], 1, self.prefix, *arguments)
 
 
 def _texts() -> Iterable[tuple[str, str]]:

@@ -63,11 +63,20 @@ local function add(entry)
     if take_in(entry.d, now) then standing[entry.c] = true end
 end
 
+-- Most listed rows are in work already: they are passed by with one look.
+local function is_at_hand(entry)
+    if entry.x == 1 then return false end
+    local well, found = pcall(redis.call, "HEXISTS", delivery_key(entry.d), "place")
+    return well and found == 1
+end
+
 for _, entry in ipairs(cjson.decode(ARGV[1])) do
-    if has_spoiled_key(entry) then
-        spoiled = spoiled + 1
-    elseif not is_known(entry) then
-        add(entry)
+    if not is_at_hand(entry) then
+        if has_spoiled_key(entry) then
+            spoiled = spoiled + 1
+        elseif not is_known(entry) then
+            add(entry)
+        end
     end
 end
 
