@@ -121,7 +121,7 @@ def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...]
     disable_created_metrics()  # type: ignore[no-untyped-call]
     account = AccountId(settings.account_id)
     clock, closing = MachineClock(), ExitStack()
-    client = connect(settings.redis_url, max_connections=threads + _SPARE_CONNECTIONS)
+    client = connect(settings.redis_url)
     closing.callback(client.close)
     # Who asks for health must not wait for a Redis that hangs.
     impatient = connect(settings.redis_url, max_connections=_SPARE_CONNECTIONS, timeout_s=_HEALTH_S)

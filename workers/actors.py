@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Final
 
 from dramatiq import Actor
 
@@ -11,6 +12,9 @@ from dispatcher.domain.ids import ConversationId
 from dispatcher.flows.deliver import deliver
 from dispatcher.flows.desk import Desk
 from workers.lifecycle import Lifecycle
+
+GOES_ON: Final = timedelta(seconds=10)
+"""So long a thread goes on with what is due next, before it answers a ring again."""
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +31,13 @@ def declare_actors(
     def answer(mailbox: str) -> None:
         if lifecycle.is_draining:
             return
+        until = desk.clock.monotonic() + GOES_ON.total_seconds()
+
+        def goes_on() -> bool:
+            return not lifecycle.is_draining and desk.clock.monotonic() < until
+
         try:
-            deliver(ConversationId(mailbox), desk=desk)
+            deliver(ConversationId(mailbox), desk=desk, goes_on=goes_on)
         except StoreError as error:
             _log.warning("nothing was claimed: %s", error, extra={"action": "claim"})
 
@@ -38,5 +47,5 @@ def declare_actors(
         actor_name=ACTOR,
         queue_name=QUEUE,
         priority=0,
-        options={"time_limit": round(time_limit.total_seconds() * 1000)},
+        options={"time_limit": round((time_limit + GOES_ON).total_seconds() * 1000)},
     )

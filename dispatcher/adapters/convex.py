@@ -10,13 +10,14 @@ from pydantic import SecretStr
 
 from dispatcher.adapters.convex_errors import WORDS, function_error, http_error, parsed
 from dispatcher.adapters.http import (
-    BodyTooLarge,
     Exchange,
     ExchangeClosed,
+    Request,
     ThreadClients,
     Watchdog,
     send,
 )
+from dispatcher.adapters.http_connection import BodyTooLarge
 from dispatcher.adapters.wire import read_member, read_page, read_upgrade
 from dispatcher.adapters.wire_context import read_context, read_members
 from dispatcher.adapters.wire_profiles import read_profiles
@@ -229,7 +230,7 @@ class ConvexBackend:
     def _send_once(self, body: bytes) -> tuple[int, bytes]:
         mine = self._clients.mine()
         exchange = Exchange(mine)
-        request = mine.request("POST", "/api/action", content=body)
+        request = Request(method="POST", path="/api/action", content=body)
         with self._watchdog.watching(exchange, self._limit):
             status, _, content = send(mine, exchange, request)
         return status, content

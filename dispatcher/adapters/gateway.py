@@ -13,14 +13,15 @@ from pydantic import SecretStr
 
 from dispatcher.adapters.answers import read_answer
 from dispatcher.adapters.http import (
-    BodyTooLarge,
     Ending,
     Exchange,
     ExchangeClosed,
+    Request,
     ThreadClients,
     Watchdog,
     send,
 )
+from dispatcher.adapters.http_connection import BodyTooLarge
 from dispatcher.domain import errors
 from dispatcher.domain.ids import SessionKey
 from dispatcher.domain.reply import Reply
@@ -85,7 +86,7 @@ class OpenClawGateway:
         if not self._is_enabled:
             raise errors.GatewayMisconfigured("OPENCLAW_GATEWAY_URL is empty: sending is disabled")
         self._refuse_old_gateway(hold)
-        headers, body = _request_of(ask)
+        request = _request_of(ask)
         mine = self._clients.mine()
         for is_last in (False, True):
             exchange = Exchange(mine)
@@ -93,7 +94,6 @@ class OpenClawGateway:
                 self._watchdog.watching(exchange, self._timeout),
                 hold.on_loss(lambda: exchange.close(Ending.CANCELLED)),  # noqa: B023 - this round's
             ):
-                request = mine.request("POST", "/v1/responses", headers=headers, content=body)
                 try:
                     status, answer_headers, content = send(mine, exchange, request)
                 except BodyTooLarge as error:
@@ -157,8 +157,8 @@ class OpenClawGateway:
         holding = hold.on_loss(lambda: exchange.close(Ending.CANCELLED)) if hold else nullcontext()
         with self._watchdog.watching(exchange, _LOOK), holding:
             try:
-                request = mine.request("GET", path)
-                status, _, content = send(mine, exchange, request, body_limit=_LOOK_BYTES)
+                request = Request(method="GET", path=path, body_limit=_LOOK_BYTES)
+                status, _, content = send(mine, exchange, request)
             except (ExchangeClosed, BodyTooLarge) as error:
                 raise httpx.ReadError(type(error).__name__) from error
         try:
@@ -176,7 +176,7 @@ def gateway_session_key(agent: str, key: SessionKey) -> str:
     return f"agent:{agent}:{key}".lower()
 
 
-def _request_of(ask: Ask) -> tuple[dict[str, str], bytes]:
+def _request_of(ask: Ask) -> Request:
     if not _SLUG.fullmatch(ask.agent):
         raise errors.AgentUnavailable("the agent's slug is not one that a gateway can have")
     key = gateway_session_key(ask.agent, ask.session_key)
@@ -192,7 +192,12 @@ def _request_of(ask: Ask) -> tuple[dict[str, str], bytes]:
     body = json.dumps(fields, ensure_ascii=False).encode()
     if len(body) > _REQUEST_LIMIT:
         raise errors.AskRefused("the prompt is larger than the gateway takes (20 MiB)")
-    return {"x-openclaw-session-key": key}, body
+    return Request(
+        method="POST",
+        path="/v1/responses",
+        content=body,
+        headers={"x-openclaw-session-key": key},
+    )
 
 
 def _input_of(ask: Ask) -> str | list[dict[str, str]]:

@@ -5,7 +5,6 @@ per delivery. Each thread has one connection at most, which is the one that its 
 uses; closing that socket ends a read that may take minutes.
 """
 
-import contextlib
 import heapq
 import itertools
 import socket
@@ -13,12 +12,13 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 import httpx
 
-from dispatcher.adapters.http_connection import OneConnection
+from dispatcher.adapters.http_connection import Answer, OneConnection
 from dispatcher.ports import Clock
 
 
@@ -55,36 +55,31 @@ class ThreadClients:
 
 
 class ThreadClient:
-    """One thread's connection, and how requests for it are made."""
+    """One thread's connection, and the heads of the requests that go out on it."""
 
     def __init__(
         self, connection: OneConnection, *, base_url: httpx.URL, headers: Mapping[str, str]
     ) -> None:
         self._connection = connection
         self._base = base_url
-        self._prefix = base_url.path.rstrip("/")
         self._headers = dict(headers)
-        self._urls: dict[str, httpx.URL] = {}
+        self._heads: dict[tuple[str, str], bytes] = {}
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        content: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Request:
-        """Make a request to a path below the base URL."""
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = self._base.copy_with(path=self._prefix + path)
-        all_headers = self._headers if headers is None else self._headers | dict(headers)
-        return httpx.Request(method, url, headers=all_headers, content=content)
+    def exchange(self, request: "Request", before_sending: Callable[[], None]) -> Answer:
+        """Send a request; see ``OneConnection.exchange``."""
+        head = self._heads.get((request.method, request.path))
+        if head is None:
+            head = self._heads[request.method, request.path] = self._head(request)
+        size = b"Content-Length: %d\r\n" % len(request.content)
+        whole = b"".join((head, _lines(request.headers), size, b"\r\n", request.content))
+        return self._connection.exchange(
+            whole, before_sending=before_sending, body_limit=request.body_limit
+        )
 
-    def send(self, request: httpx.Request, before_sending: Callable[[], None]) -> httpx.Response:
-        """Send a request; see ``OneConnection.handle_request``."""
-        request.extensions["before_sending"] = before_sending
-        return self._connection.handle_request(request)
+    def _head(self, request: "Request") -> bytes:
+        url = self._base.copy_with(path=self._base.path.rstrip("/") + request.path)
+        first = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), url.raw_path)
+        return first + _lines({"Host": url.netloc.decode(), **self._headers})
 
     def cut(self) -> None:
         """End whatever the connection is doing; safe from another thread."""
@@ -141,16 +136,25 @@ class Exchange:
             self.was_sent = True
 
 
-class BodyTooLarge(Exception):
-    """An answer is larger than anybody needs; it was not read to its end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is sent in an exchange.
+
+    Attributes:
+        path: Below the base URL.
+        headers: Beside those of all requests.
+        body_limit: The largest body of an answer, in bytes; 32 MiB unless given.
+    """
+
+    method: str
+    path: str
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body_limit: int | None = None
 
 
 def send(
-    mine: ThreadClient,
-    exchange: Exchange,
-    request: httpx.Request,
-    *,
-    body_limit: int = 32 * 1024 * 1024,
+    mine: ThreadClient, exchange: Exchange, request: Request
 ) -> tuple[int, httpx.Headers, bytes]:
     """Send one request in an exchange and read its whole answer.
 
@@ -160,16 +164,22 @@ def send(
     Raises:
         httpx.HTTPError: The exchange broke, or was closed.
         ExchangeClosed: It was closed before its request was sent.
-        BodyTooLarge: The body is larger than ``body_limit`` bytes.
+        BodyTooLarge: The body is larger than the limit.
     """
-    response = mine.send(request, exchange.begin_sending)
-    with contextlib.closing(response):
-        content = bytearray()
-        for part in response.iter_bytes():
-            content += part
-            if len(content) > body_limit:
-                raise BodyTooLarge
-        return response.status_code, response.headers, bytes(content)
+    answer = mine.exchange(request, exchange.begin_sending)
+    return answer.status, httpx.Headers(answer.headers), bytes(answer.body)
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    """Write headers.
+
+    Raises:
+        httpx.LocalProtocolError: One has a line break in it.
+    """
+    text = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text:
+        raise httpx.LocalProtocolError("a header has a line break in it")
+    return text.encode()
 
 
 class Watchdog:

@@ -1,34 +1,36 @@
-"""One HTTP/1.1 connection as a transport of httpx: the standard library parses, httpx is spoken.
+"""One HTTP/1.1 connection in the words of httpx, with the parser of Node and uvicorn.
 
-httpx brings its own transport, a pool that costs twice the CPU of a single connection; see
-``ops/decisions/0012-fast.md``.
+httpx brings a transport of its own, which costs several times the CPU; see
+``ops/decisions/0012-fast.md``. Its URLs, headers and errors are what everybody else sees.
 """
 
-import io
 import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPException, HTTPResponse
 from typing import Final
 
+import httptools
 import httpx
 
 _CONNECT_S: Final = 5.0
 _KEEP_ALIVE_S: Final = 4.0
 """Below the five seconds after which the gateway closes an idle connection."""
-_PART: Final = 256 * 1024
-_BUFFER: Final = 16 * 1024
-_UNSENDABLE: Final = (b"\r", b"\n", b"\0")
+_PART: Final = 64 * 1024
+_LARGEST_HEAD: Final = 64 * 1024
+_LARGEST_BODY: Final = 32 * 1024 * 1024
 
 
-class OneConnection(httpx.BaseTransport):
+class BodyTooLarge(Exception):
+    """An answer is larger than anybody needs; it was not read to its end."""
+
+
+class OneConnection:
     """Connects to one server when it has to, and keeps the connection between requests.
 
-    One exchange at a time. A request may carry the extension ``before_sending``: it is called once
-    the connection stands, and nothing is sent when it raises.
+    One exchange at a time.
 
     Attributes:
         socket: The open connection, or None; its ``shutdown`` ends what it is doing.
@@ -41,35 +43,32 @@ class OneConnection(httpx.BaseTransport):
         self._read_s = read_s
         self._good_until = 0.0
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and read the head of its answer; the body is read as it is consumed.
+    def exchange(
+        self, request: bytes, *, before_sending: Callable[[], None], body_limit: int | None = None
+    ) -> "Answer":
+        """Send a whole request and read the whole answer.
+
+        Args:
+            request: Head and body.
+            before_sending: Called once the connection stands; nothing is sent when it raises.
+            body_limit: The largest body that is read, in bytes; 32 MiB unless given.
 
         Raises:
             httpx.TransportError: By what went wrong, as httpx names it.
+            BodyTooLarge: The body is larger than the limit.
         """
-        head = _head_of(request)
         connection = self._ready()
-        before_sending = request.extensions.get("before_sending")
-        if before_sending is not None:
-            before_sending()
+        before_sending()
         try:
-            connection.sendall(head + request.read())
-        except OSError as error:
+            answer = _exchange(connection, request, body_limit=body_limit or _LARGEST_BODY)
+        except BaseException:
             self.close()
-            raise _named(error, httpx.WriteTimeout, httpx.WriteError) from error
-        # It asks for nothing but a file to read from.
-        answer = HTTPResponse(_Readable(connection), method=request.method)  # type: ignore[arg-type]
-        try:
-            answer.begin()
-        except (OSError, HTTPException, ValueError) as error:
-            self._give_up(answer)
-            raise _named(error, httpx.ReadTimeout, httpx.ReadError) from error
-        if answer.status < 200:
-            self._give_up(answer)
-            raise httpx.RemoteProtocolError(f"unexpected status {answer.status}")
-        headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in answer.getheaders()]
-        body = _Body(self, answer)
-        return httpx.Response(answer.status, headers=headers, stream=body, request=request)
+            raise
+        if answer.may_stay:
+            self._good_until = time.monotonic() + _KEEP_ALIVE_S
+        else:
+            self.close()
+        return answer
 
     def close(self) -> None:
         """Close the connection; the next request opens another one."""
@@ -77,29 +76,17 @@ class OneConnection(httpx.BaseTransport):
         if connection is not None:
             connection.close()
 
-    def finish(self, answer: HTTPResponse, *, is_whole: bool) -> None:
-        """Keep the connection for the next request, or close it when it is good for no other."""
-        may_stay = is_whole and not answer.will_close
-        answer.close()
-        if may_stay:
-            self._good_until = time.monotonic() + _KEEP_ALIVE_S
-        else:
-            self.close()
-
-    def _give_up(self, answer: HTTPResponse) -> None:
-        answer.close()
-        self.close()
-
     def _ready(self) -> socket.socket:
         if self.socket is not None:
             if time.monotonic() < self._good_until and not _has_news(self.socket):
-                self._good_until = 0.0
                 return self.socket
             self.close()
         try:
             self.socket = self._connect()
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout(type(error).__name__) from error
         except OSError as error:
-            raise _named(error, httpx.ConnectTimeout, httpx.ConnectError) from error
+            raise httpx.ConnectError(type(error).__name__) from error
         return self.socket
 
     def _connect(self) -> socket.socket:
@@ -115,60 +102,101 @@ class OneConnection(httpx.BaseTransport):
         return connection
 
 
-class _Lines(io.BufferedReader):
-    """Reads an answer; an end in the middle of its head is an error, which http.client overlooks."""
+class Answer:
+    """What the parser has told of an answer; its methods have the names that the parser wants.
 
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        if not line.endswith(b"\n") and len(line) != size:
-            raise ConnectionResetError
-        return line
+    Attributes:
+        headers: Their names and values as they came.
+        may_stay: The connection is good for another exchange.
+    """
 
+    def __init__(self, *, body_limit: int) -> None:
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.body = bytearray()
+        self.is_head_over = self.is_over = self.may_stay = False
+        self._body_limit = body_limit
+        self._is_packed = False
+        self._parser = httptools.HttpResponseParser(self)
 
-class _Readable:
-    """What ``HTTPResponse`` needs of a socket."""
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; none are the end of the connection.
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def makefile(self, *_: object) -> _Lines:
-        return _Lines(self._connection.makefile("rb", buffering=0), _BUFFER)
-
-
-class _Body(httpx.SyncByteStream):
-    """The body of an answer, part by part; closing it early closes the connection."""
-
-    def __init__(self, connection: OneConnection, answer: HTTPResponse) -> None:
-        self._connection = connection
-        self._answer = answer
-        self._is_whole = False
-        self._is_closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        answer = self._answer
+        Raises:
+            httpx.RemoteProtocolError: They are no answer.
+            BodyTooLarge: The body is larger than the limit.
+        """
+        if not data:
+            if not (self.is_head_over and self._ends_with_connection()):
+                raise httpx.RemoteProtocolError("the connection ended in the middle of the answer")
+            self.is_over = True
+            return
         try:
-            while part := answer.read(_PART):
-                yield part
-        except (OSError, HTTPException, ValueError) as error:
-            raise _named(error, httpx.ReadTimeout, httpx.ReadError) from error
-        # The standard library says nothing when a body ends too soon.
-        if answer.length:
-            raise httpx.RemoteProtocolError("the body ended before its length")
-        self._is_whole = True
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise httpx.RemoteProtocolError(type(error).__name__) from error
+        if self._is_packed:
+            raise httpx.RemoteProtocolError("the body is encoded although nobody asked for it")
+        if len(self.body) > self._body_limit:
+            raise BodyTooLarge
 
-    def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            self._connection.finish(self._answer, is_whole=self._is_whole)
+    def on_message_begin(self) -> None:
+        """See httptools."""
+        # A second answer, which nobody asked for: nothing of this connection can be trusted.
+        self.may_stay = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See httptools."""
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """See httptools."""
+        if self.is_over:
+            return
+        self.status = self._parser.get_status_code()
+        self.is_head_over = self.status >= 200
+        if not self.is_head_over:
+            self.headers.clear()
+        # Nobody asked for a packed body, which may unfold without end.
+        if any(name.lower() == b"content-encoding" for name, _ in self.headers):
+            self._is_packed = True
+
+    def on_body(self, part: bytes) -> None:
+        """See httptools."""
+        if not self.is_over:
+            self.body += part
+
+    def on_message_complete(self) -> None:
+        """See httptools."""
+        if self.is_head_over and not self.is_over:
+            self.is_over = True
+            self.may_stay = self._parser.should_keep_alive()
+
+    def _ends_with_connection(self) -> bool:
+        names = {name.lower() for name, _ in self.headers}
+        return names.isdisjoint({b"content-length", b"transfer-encoding"})
 
 
-def _head_of(request: httpx.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path)]
-    for name, value in request.headers.raw:
-        if any(one in value for one in _UNSENDABLE):
-            raise httpx.LocalProtocolError("a header has a line break in it")
-        lines.append(b"%b: %b" % (name, value))
-    return b"\r\n".join((*lines, b"", b""))
+def _exchange(connection: socket.socket, request: bytes, *, body_limit: int) -> Answer:
+    try:
+        connection.sendall(request)
+    except TimeoutError as error:
+        raise httpx.WriteTimeout(type(error).__name__) from error
+    except OSError as error:
+        raise httpx.WriteError(type(error).__name__) from error
+    answer, head = Answer(body_limit=body_limit), 0
+    while not answer.is_over:
+        try:
+            data = connection.recv(_PART)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(type(error).__name__) from error
+        except OSError as error:
+            raise httpx.ReadError(type(error).__name__) from error
+        answer.feed(data)
+        head += 0 if answer.is_head_over else len(data)
+        if head > _LARGEST_HEAD:
+            raise httpx.RemoteProtocolError("the head of the answer is larger than 64 KiB")
+    return answer
 
 
 def _has_news(connection: socket.socket) -> bool:
@@ -178,16 +206,3 @@ def _has_news(connection: socket.socket) -> bool:
         poller.register(connection, select.POLLIN)
         return bool(poller.poll(0))
     return True
-
-
-def _named(
-    error: Exception,
-    time_out: type[httpx.TransportError],
-    broken: type[httpx.TransportError],
-) -> httpx.TransportError:
-    """Give an error the name that httpx has for it."""
-    if isinstance(error, TimeoutError):
-        return time_out(type(error).__name__)
-    if isinstance(error, OSError):
-        return broken(type(error).__name__)
-    return httpx.RemoteProtocolError(type(error).__name__)

@@ -40,11 +40,11 @@ def clients_of() -> Iterator[Callable[[str], ThreadClients]]:
 
 
 def send(mine: ThreadClient, exchange: Exchange) -> bytes:
-    return http.send(mine, exchange, mine.request("POST", "/", content=b"x"))[2]
+    return http.send(mine, exchange, http.Request(method="POST", path="/", content=b"x"))[2]
 
 
 def get(mine: ThreadClient, path: str = "/") -> bytes:
-    return http.send(mine, Exchange(mine), mine.request("GET", path))[2]
+    return http.send(mine, Exchange(mine), http.Request(method="GET", path=path))[2]
 
 
 def hang_on_post(request: Request, line: Line) -> bool:

@@ -1,9 +1,11 @@
 """The connection to Redis: pools, retries and time-outs spelled out, errors translated."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from weakref import WeakSet
 
 import redis
 from redis.backoff import NoBackoff
@@ -15,21 +17,67 @@ _TIMEOUT_S: Final = 5.0
 _OLDEST: Final = (6, 2)
 
 
-def connect(url: str, *, max_connections: int, timeout_s: float = _TIMEOUT_S) -> redis.Redis:
-    """Make a client with a bounded pool; nothing is sent yet.
+class OnePerThread(redis.ConnectionPool):
+    """Gives each thread a connection of its own: nobody queues for one, and a lock less is taken.
+
+    A connection lives as long as its thread; there are as many as threads that use the store.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - the base's options
+        super().__init__(**options)
+        self._mine = threading.local()
+        self._all: WeakSet[Any] = WeakSet()
+
+    def get_connection(self, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - the base's types
+        """Return the calling thread's connection, connected and with nothing left to read."""
+        found = getattr(self._mine, "connection", None)
+        if found is None:
+            found = self._mine.connection = self.connection_class(**self.connection_kwargs)
+            self._all.add(found)
+        found.connect()
+        try:
+            # An answer that nobody read, or the end of it: it must not be taken for the next one.
+            is_fresh = not found.can_read()
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            is_fresh = False
+        if not is_fresh:
+            found.disconnect()
+            found.connect()
+        return found
+
+    def release(self, connection: Any) -> None:  # noqa: ANN401 - the base's types
+        """Leave the connection with its thread."""
+
+    def disconnect(self, inuse_connections: bool = True) -> None:  # noqa: FBT001, FBT002, ARG002 - the base's
+        """Close the connections of all threads."""
+        for connection in list(self._all):
+            connection.disconnect()
+
+
+def connect(
+    url: str, *, max_connections: int | None = None, timeout_s: float = _TIMEOUT_S
+) -> redis.Redis:
+    """Make a client; nothing is sent yet.
 
     A call that lost its connection is repeated once, at once: every step of the store is safe to
-    run twice, and a restarted Redis leaves each pooled connection broken exactly once.
+    run twice, and a restarted Redis leaves each open connection broken exactly once.
+
+    Args:
+        url: Of Redis.
+        max_connections: So many are shared by all threads; unless given, each has its own.
+        timeout_s: How long a connection, or an answer, is waited for.
     """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "health_check_interval": 0,
+        "retry": Retry(NoBackoff(), 1),
+        "retry_on_error": [redis.ConnectionError],
+    }
+    if max_connections is None:
+        return redis.Redis(connection_pool=OnePerThread.from_url(url, **options))
     pool = redis.BlockingConnectionPool.from_url(
-        url,
-        max_connections=max_connections,
-        timeout=timeout_s,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        health_check_interval=0,
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[redis.ConnectionError],
+        url, max_connections=max_connections, timeout=timeout_s, **options
     )
     return redis.Redis(connection_pool=pool)
 
