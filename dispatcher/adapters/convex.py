@@ -30,6 +30,7 @@ from dispatcher.domain.text import as_posted
 from dispatcher.domain.upgrade import Upgrade, Versions
 from dispatcher.ports import Clock
 
+_as_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 READ_LIMIT: Final = timedelta(seconds=30)
 
 
@@ -205,7 +206,7 @@ class ConvexBackend:
             "format": "convex_encoded_json",
             "args": [identity | arguments],
         }
-        status, content = self._send(action, json.dumps(body, ensure_ascii=False).encode())
+        status, content = self._send(action, _as_json(body).encode())
         if status not in {200, 560}:
             raise http_error(action, status, content)
         answer = parsed(action, content)

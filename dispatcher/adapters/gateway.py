@@ -35,6 +35,7 @@ OLDEST: Final = (2026, 7)
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _REQUEST_LIMIT: Final = 20 * 1024 * 1024
+_as_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 _LOOK: Final = timedelta(seconds=5)
 _LOOK_BYTES: Final = 4 * 1024 * 1024
 _LONGEST_WISH: Final = timedelta(minutes=10)
@@ -189,7 +190,7 @@ def _request_of(ask: Ask) -> Request:
     }
     if ask.tools:
         fields["tools"] = [_tool_form(tool) for tool in ask.tools]
-    body = json.dumps(fields, ensure_ascii=False).encode()
+    body = _as_json(fields).encode()
     if len(body) > _REQUEST_LIMIT:
         raise errors.AskRefused("the prompt is larger than the gateway takes (20 MiB)")
     return Request(

@@ -27,6 +27,7 @@ LEVELS: Final = {
 }
 _QUIET: Final = ("httpx", "httpcore", "dramatiq", "waitress", "werkzeug")
 
+_as_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _TAKEN: Final = frozenset({
     "event", "timestamp", "time", "level", "logger", "process", "exception", "error", "exc_info",
@@ -138,4 +139,4 @@ def _redacted(name: str, value: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _dumped(line: _Line, **_: object) -> str:
-    return without_lone_surrogates(json.dumps(line, ensure_ascii=False))
+    return without_lone_surrogates(_as_json(line))

@@ -14,6 +14,8 @@ from dispatcher.domain.reply import Reply, ToolCall, Usage
 from dispatcher.domain.rights import Rights, dump_rights, load_rights
 from dispatcher.domain.tools import ToolResult
 
+_as_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 VERSION: Final = 2
 """Version 1 had no tool calls; its records are read as they are."""
 
@@ -126,7 +128,7 @@ def dump(journal: Journal) -> str:
     if journal.results:
         fields["results"] = [[one.call_id, one.name, one.text] for one in journal.results]
     # In ASCII: half an emoji of a model must not make the record unwritable.
-    return json.dumps(fields, separators=(",", ":"))
+    return _as_json(fields)
 
 
 def load(text: str) -> Journal:

@@ -1,11 +1,13 @@
 """What an agent may do in one turn: the same for its tools, its prompt and its HTTP calls."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from dispatcher.domain.ids import AgentId, TaskId
 from dispatcher.domain.notification import Context, Flags
 from dispatcher.domain.policy import is_orchestrator, may_mark_done
+
+_FLAGS: Final = tuple(one.name for one in fields(Flags))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +65,9 @@ def load_rights(found: dict[str, Any]) -> Rights:
 
 def dump_flags(flags: Flags) -> list[str]:
     """Write flags as the names of those that are set."""
-    return [name for name, is_set in asdict(flags).items() if is_set]
+    return [name for name in _FLAGS if getattr(flags, name)]
 
 
 def load_flags(names: list[str]) -> Flags:
     """Read flags from the names of those that are set."""
-    return Flags(**{name: name in set(names) for name in asdict(Flags())})
+    return Flags(**{name: name in set(names) for name in _FLAGS})

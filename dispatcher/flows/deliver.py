@@ -5,7 +5,7 @@ goes on where this attempt stopped, wherever that was.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 
 from dispatcher.domain import retry
@@ -58,35 +58,40 @@ def deliver(
     Raises:
         StoreError: Redis was lost before anything was claimed.
     """
-    while True:
-        since = desk.clock.monotonic()
-        claim = desk.mailboxes.claim(hint)
-        if isinstance(claim, NotClaimed):
-            return claim
-        due = _work_on(claim, since=since, desk=desk)
-        if not due or not goes_on():
-            desk.bell.ring(due)
-            return None
-        hint, *others = due
-        desk.bell.ring(others)
+    since = desk.clock.monotonic()
+    found = desk.mailboxes.claim(hint)
+    if isinstance(found, NotClaimed):
+        return found
+    claim: Claim | None = found
+    while claim is not None:
+        claim, since = work_on(claim, since=since, desk=desk, goes_on=goes_on)
+    return None
 
 
-def work_on(claim: Claim, *, since: float, desk: Desk) -> None:
-    """Bring a claimed delivery as far as it goes; ``since`` is when the claim was asked for."""
-    desk.bell.ring(_work_on(claim, since=since, desk=desk))
+def work_on(
+    claim: Claim, *, since: float, desk: Desk, goes_on: Callable[[], bool] = lambda: False
+) -> tuple[Claim | None, float]:
+    """Bring a claimed delivery as far as it goes.
 
+    Args:
+        claim: Of the delivery.
+        since: When it was asked for, by the clock's monotonic seconds.
+        desk: The ports.
+        goes_on: See ``deliver``.
 
-def _work_on(claim: Claim, *, since: float, desk: Desk) -> Sequence[ConversationId]:
-    """Do so, and say which conversations are due next."""
+    Returns:
+        The claim to go on with, or None, and when that was asked for.
+    """
     attempt = Attempt(desk=desk, claim=claim, journal=Journal())
     desk.tally.stepped(step="line", took=claim.claimed_at - claim.put_at)
     try:
         with desk.holds.hold(claim, since=since) as attempt.hold, attempt.timed("attempt"):
             outcome = _isolated(attempt) if _is_suspect(attempt) else _run(attempt)
         if outcome is None:
-            return ()
+            return None, since
         # Not renewed any more: settling ends the claim, and a renewal after it looks like a loss.
-        done = desk.mailboxes.settle(attempt.claim, outcome)
+        since = desk.clock.monotonic()
+        done = desk.mailboxes.settle(attempt.claim, outcome, goes_on=goes_on())
     except LeaseLost as error:
         _log.warning(
             "the attempt stops: %s; another worker goes on with it",
@@ -111,8 +116,9 @@ def _work_on(claim: Claim, *, since: float, desk: Desk) -> Sequence[Conversation
                 done.dropped,
                 extra=attempt.fields("settle"),
             )
-        return done.to_ring
-    return ()
+        desk.bell.ring(done.to_ring)
+        return done.next_claim, since
+    return None, since
 
 
 def _is_suspect(attempt: Attempt) -> bool:

@@ -169,7 +169,7 @@ def _timed_ask(attempt: Attempt, request: Ask) -> Reply:
         took = timedelta(seconds=desk.clock.monotonic() - began)
         desk.tally.asked(result=result, took=took)
     desk.tally.used(agent=request.agent, reply=reply)
-    _log.info(
+    _log.debug(
         "%s answered in %.1f s",
         request.agent,
         took.total_seconds(),

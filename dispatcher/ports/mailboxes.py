@@ -67,8 +67,13 @@ class Mailboxes(Protocol):
         """
         ...
 
-    def settle(self, claim: Claim, outcome: Outcome) -> "Done":
-        """Give the outcome to the mailbox and end the claim; return whom to ring.
+    def settle(self, claim: Claim, outcome: Outcome, *, goes_on: bool = False) -> "Done":
+        """Give the outcome to the mailbox and end the claim.
+
+        Args:
+            claim: It ends.
+            outcome: What becomes of its delivery.
+            goes_on: The caller takes the next one that is eligible, instead of having it rung.
 
         Raises:
             LeaseLost: The claim is not ours any more; nothing was changed.
@@ -113,9 +118,16 @@ class Mailboxes(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What came of a settling: whom to ring, and how many old dead letters had to go."""
+    """What came of a settling.
 
-    to_ring: tuple[ConversationId, ...]
+    Attributes:
+        to_ring: Whom to ring.
+        next_claim: What the caller goes on with; only when it said that it would.
+        dropped: How many old dead letters had to go.
+    """
+
+    to_ring: tuple[ConversationId, ...] = ()
+    next_claim: Claim | None = None
     dropped: int = 0
 
 

@@ -107,7 +107,7 @@ class FakeMailboxes:
         self._held()
         return not self.is_fused
 
-    def settle(self, claim: Claim, outcome: Outcome) -> Done:
+    def settle(self, claim: Claim, outcome: Outcome, *, goes_on: bool = False) -> Done:
         self._diary.note("settle")
         head = self._held()
         self.outcomes.append(outcome)

@@ -183,14 +183,19 @@ class RedisMailboxes:
             raise LeaseLost("the claim was lost before the delivery died")
         return int(answer) == 1
 
-    def settle(self, claim: Claim, outcome: Outcome) -> Done:
+    def settle(self, claim: Claim, outcome: Outcome, *, goes_on: bool = False) -> Done:
         """See ``Mailboxes.settle``."""
         how = settle_form(outcome, tombstone=TOMBSTONE, dead_limit=self._dead_limit)
-        done, *rest = self.steps.run("settle", claim.conversation, claim.token, *how)
+        token = secrets.token_hex(12) if goes_on else ""
+        done, *rest = self.steps.run(
+            "settle", claim.conversation, claim.token, *how, token, self._lease_ms, self._worker
+        )
         if not done:
             raise LeaseLost("the claim was lost before its outcome was settled")
-        dropped, *rings = rest
-        return Done(to_ring=conversations(rings), dropped=int(dropped))
+        dropped, found, *facts = rest
+        if found == b"claimed":
+            return Done(next_claim=read_claim(facts, token=token), dropped=int(dropped))
+        return Done(to_ring=conversations(name for name in facts if name), dropped=int(dropped))
 
     def sweep(self, *, term: int = 0, unswept: timedelta = timedelta(0)) -> Swept:
         """See ``Mailboxes.sweep``."""

@@ -10,7 +10,7 @@ import redis
 from dispatcher.adapters.redis.connection import translated_errors
 from dispatcher.domain.ids import AccountId
 
-_PRELUDE: Final = ("keys", "gates", "counts", "line")
+_PRELUDE: Final = ("keys", "gates", "counts", "line", "grants")
 """What stands in front of each script; each part uses those before it."""
 
 

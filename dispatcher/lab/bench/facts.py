@@ -55,6 +55,7 @@ def facts_of(
         f"rss_{name}_mib": round(groups[name].most_rss_mib, 1) for name in OURS if name in groups
     }
     facts |= {
+        "speed": watch.yardstick.speed(),
         "most_running": progress["most_running"],
         "overlaps": progress["overlaps"],
         "replied_twice": sum(row[4] > 1 for row in rows),

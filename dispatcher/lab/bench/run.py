@@ -11,12 +11,14 @@ from dispatcher.lab.bench.cases import Case
 from dispatcher.lab.bench.facts import Result, facts_of
 from dispatcher.lab.bench.meter import Reading
 from dispatcher.lab.bench.stage import Stage
+from dispatcher.lab.bench.yardstick import Yardstick
 from dispatcher.lab.stack import StackFailed
 from dispatcher.ports import Clock
 
 _TICK: Final = timedelta(milliseconds=100)
 _SETTLES: Final = timedelta(seconds=2)
 _TELLS_S: Final = 5.0
+_LOOK_S: Final = 0.4
 _STUCK_S: Final = 60.0
 
 
@@ -27,12 +29,14 @@ class Watch:
     Attributes:
         begin, end: The readings between which is measured.
         lists_at_s: When the backend was asked for its list.
+        yardstick: How fast the machine was.
         is_partial: It was interrupted.
     """
 
     begin: Reading
     end: Reading | None = None
     lists_at_s: list[float] = field(default_factory=list)
+    yardstick: Yardstick = field(default_factory=Yardstick)
     is_partial: bool = False
 
 
@@ -66,7 +70,7 @@ class _Run:
         self._stage = stage
         self._clock = clock
         self._say = say
-        self._began = self._told_at = clock.monotonic()
+        self._began = self._told_at = self._looked_at = clock.monotonic()
         self._seen: dict[str, Any] = {}
         self._moved_at = self._began
 
@@ -119,6 +123,9 @@ class _Run:
     def _tick(self, watch: Watch, rest: timedelta) -> None:
         self._clock.sleep(rest)
         seen, now = self._stage.progress(), self._clock.monotonic()
+        if now >= self._looked_at + _LOOK_S:
+            self._looked_at = now
+            watch.yardstick.look()
         for group in self._stage.groups.values():
             group.look_at_memory()
         before = self._seen

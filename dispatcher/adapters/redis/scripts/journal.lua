@@ -16,13 +16,13 @@
 -- Returns  {1, newest createdAt known of the row} when written, {0} when the claim is lost
 --
 -- Safe to run twice: the record is written whole, and what is written already is not counted again.
-if not holds(ARGV[1], ARGV[2]) then return {0} end
-local found = redis.call("HMGET", mailbox_key(ARGV[1]), "delivery", "agent")
+local found = redis.call("HMGET", mailbox_key(ARGV[1]), "delivery", "agent", "token", "pinned")
+if found[3] ~= ARGV[2] then return {0} end
 local id = found[1]
-local row = row_key(redis.call("HGET", delivery_key(id), "notification"))
-local is_repeated = redis.call("HGET", delivery_key(id), "journal") == ARGV[3]
+local known = redis.call("HMGET", delivery_key(id), "notification", "journal")
+local row, is_repeated = row_key(known[1]), known[2] == ARGV[3]
 redis.call("HSET", delivery_key(id), "journal", ARGV[3], "paid", ARGV[7])
-redis.call("HSET", mailbox_key(ARGV[1]), "pinned", id)
+if found[4] ~= id then redis.call("HSET", mailbox_key(ARGV[1]), "pinned", id) end
 if ARGV[4] == "1" then redis.call("HSETNX", row, "key_user", id) end
 if ARGV[8] == "1" then
     wake_agent(found[2])

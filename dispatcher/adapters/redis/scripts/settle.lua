@@ -1,4 +1,4 @@
--- Give the outcome of an attempt to the mailbox, end the claim, and say who is rung next.
+-- Give the outcome of an attempt to the mailbox, end the claim, and hand out or ring who is next.
 --
 -- KEYS[1]  prefix
 -- ARGV[1]  conversation
@@ -16,9 +16,11 @@
 -- ARGV[13] dead_limit    so many dead letters are kept
 -- ARGV[14] first_ms      how long the circuit stays open after a failed trial, at first
 -- ARGV[15] longest_ms    and at most
+-- ARGV[16] next_token    random; the caller claims what is next with it, or "" to have it rung
+-- ARGV[17] lease_ms, ARGV[18] worker   of that claim
 --
--- Returns  {1, dead letters dropped, conversation to ring, ...} when done, {0} when the claim was
---          lost before
+-- Returns  {1, dead letters dropped, "ring", conversation or ""} when done, or
+--          {1, dead letters dropped, "claimed", ...} as claim does, {0} when the claim was lost before
 --
 -- Safe to run twice: for a minute the same token gets the same answer again.
 local ANSWER_MS = 60000
@@ -26,7 +28,7 @@ local conversation, token, kind, word = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if not holds(conversation, token) then
     local ring = redis.call("GET", P .. "settled:" .. token)
     if not ring then return {0} end
-    return ring == "" and {1, 0} or {1, 0, ring}
+    return {1, 0, unpack(granted(ARGV[16], now_ms()) or {"ring", ring})}
 end
 local now = now_ms()
 local found = redis.call("HMGET", mailbox_key(conversation), "delivery", "agent")
@@ -111,10 +113,15 @@ blame()
 judge_trial()
 release(conversation, now)
 
-local answer = {1, dropped}
 local cap, agent_cap = limits()
-if redis.call("ZCARD", P .. "claims") < cap then
-    answer[3] = eligible(1, agent_cap, now)[1]
+local has_room = redis.call("ZCARD", P .. "claims") < cap and redis.call("EXISTS", P .. "stop") == 0
+local ring = ""
+if has_room and ARGV[16] ~= "" then
+    redis.call("SET", P .. "settled:" .. token, "", "PX", ANSWER_MS)
+    local found = hand_out(ARGV[16], ARGV[17], ARGV[18], agent_cap, now)
+    if found then return {1, dropped, unpack(found)} end
+elseif has_room then
+    ring = eligible(1, agent_cap, now)[1] or ""
 end
-redis.call("SET", P .. "settled:" .. token, answer[3] or "", "PX", ANSWER_MS)
-return answer
+redis.call("SET", P .. "settled:" .. token, ring, "PX", ANSWER_MS)
+return {1, dropped, "ring", ring}

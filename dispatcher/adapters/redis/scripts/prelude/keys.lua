@@ -95,6 +95,7 @@ local function holds(conversation, token)
 end
 
 local function tell(delivery, now, word, detail)
-    redis.call("RPUSH", story_key(delivery), string.format("%d|%s|%s", now, word, detail or ""))
-    redis.call("LTRIM", story_key(delivery), -LONGEST_STORY, -1)
+    local length = redis.call("RPUSH", story_key(delivery),
+        string.format("%d|%s|%s", now, word, detail or ""))
+    if length > LONGEST_STORY then redis.call("LTRIM", story_key(delivery), -LONGEST_STORY, -1) end
 end

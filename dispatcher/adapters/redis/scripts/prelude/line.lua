@@ -22,6 +22,17 @@ local function is_headless(conversation)
     return head and redis.call("HEXISTS", delivery_key(head), "conversation") == 0
 end
 
+-- The head of a mailbox, or nil when a key of it is of a wrong type or has lost its facts.
+local function sound_head(conversation)
+    local well, pinned = pcall(redis.call, "HGET", mailbox_key(conversation), "pinned")
+    local has_mail, first = pcall(redis.call, "ZRANGE", mail_key(conversation), 0, 0)
+    if not well or not has_mail then return end
+    local head = pinned or (first[1] and id_of(first[1]))
+    if not head then return end
+    local is_hash, found = pcall(redis.call, "HEXISTS", delivery_key(head), "conversation")
+    return is_hash and found == 1 and head or nil
+end
+
 -- Take heads that have lost their facts out of a mailbox; the audit puts their rows anew.
 local function drop_lost_heads(conversation)
     while is_headless(conversation) do
@@ -92,22 +103,25 @@ local function stand(conversation, now)
     leave(conversation)
     local mailbox = mailbox_key(conversation)
     if redis.call("HEXISTS", mailbox, "token") == 1 then return false end
-    drop_lost_heads(conversation)
-    local head = head_of(conversation)
+    local head = sound_head(conversation)
+    if not head then
+        drop_lost_heads(conversation)
+        head = head_of(conversation)
+    end
     if not head then
         redis.call("DEL", mailbox)
         return false
     end
     local delivery = delivery_key(head)
-    local facts = redis.call("HMGET", delivery, "due", "put_at", "paid")
+    local facts = redis.call("HMGET", delivery, "due", "put_at", "paid", "state")
     if facts[1] and tonumber(facts[1]) > now then
         redis.call("HSET", delivery, "state", "resting")
         redis.call("ZADD", P .. "resting", facts[1], conversation)
         redis.call("HDEL", mailbox, "joined_at")
         return false
     end
-    redis.call("HSET", delivery, "state", "queued")
-    redis.call("HDEL", delivery, "due")
+    if facts[4] ~= "queued" then redis.call("HSET", delivery, "state", "queued") end
+    if facts[1] then redis.call("HDEL", delivery, "due") end
     if facts[3] == "1" then
         redis.call("ZADD", P .. "paid", facts[2], conversation)
         redis.call("HSET", mailbox, "line_class", "paid")
