@@ -14,6 +14,7 @@ from dramatiq.middleware import TimeLimit
 from dispatcher.adapters.logs import set_up_logs
 from dispatcher.adapters.redis.connection import check_server
 from dispatcher.domain.errors import StoreUnavailable
+from dispatcher.prompts import warm_up
 from dispatcher.runtime.restarts import WATCH, RestartWatch
 from dispatcher.settings import load_settings
 from dispatcher.wiring import CEILING_MARGIN, Parts, claim_ceiling, milliseconds, wire
@@ -49,6 +50,7 @@ def boot() -> None:
         parts.mailboxes.open()
     except StoreUnavailable as error:
         _log.warning("%s; waiting for it", error, extra={"action": "start"})
+    warm_up()
     desk = make_desk(parts, renewer, quarantine=ProcessQuarantine())
     declare_actors(
         parts.broker, desk=desk, lifecycle=lifecycle, time_limit=ceiling + CEILING_MARGIN

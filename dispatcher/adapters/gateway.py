@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,6 +78,7 @@ class OpenClawGateway:
         self._watchdog = Watchdog(clock)
         self._clock = clock
         self._version_checked_at: float | None = None
+        self._looking = threading.Lock()
 
     def close(self) -> None:
         """Close all connections."""
@@ -142,11 +144,26 @@ class OpenClawGateway:
 
     def _refuse_old_gateway(self, hold: Hold) -> None:
         """Look at the version before the first ask, and now and then: it may have been replaced."""
-        now = self._clock.monotonic()
-        if self._version_checked_at is not None and now < self._version_checked_at + _VERSION_S:
+        if self._is_version_known():
             return
+        # One thread looks; the others wait only for the first look of all.
+        if not self._looking.acquire(blocking=self._version_checked_at is None):
+            return
+        try:
+            if not self._is_version_known():
+                self._check_version(hold)
+        finally:
+            self._looking.release()
+
+    def _is_version_known(self) -> bool:
+        checked_at = self._version_checked_at
+        return checked_at is not None and self._clock.monotonic() < checked_at + _VERSION_S
+
+    def _check_version(self, hold: Hold) -> None:
+        now = self._clock.monotonic()
         state = self._look(hold)
         if state.is_too_old:
+            self._version_checked_at = None
             raise errors.GatewayMisconfigured(state.problem or "the gateway is too old")
         if state.version is not None:
             self._version_checked_at = now

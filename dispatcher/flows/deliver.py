@@ -223,6 +223,7 @@ def _resume(attempt: Attempt) -> Outcome:
 
 def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
     """Say that the attempt ended; a death is journalled and marked before it is settled."""
+    attempt.keep_answer()
     _stop_typing(attempt)
     if not isinstance(outcome, Dead):
         return outcome

@@ -90,6 +90,8 @@ class Attempt:
         journal: The record as it was last written.
         has_begun: People see the agent typing.
         has_posted: This very attempt posted the reply.
+        has_unwritten_answer: The journal holds an answer that is not stored yet. Nothing outside may
+            be done before it is: the next write stores it, most often the one before the post.
         steps: How long its steps took so far, in seconds.
     """
 
@@ -99,6 +101,7 @@ class Attempt:
     hold: Hold = field(init=False)
     has_begun: bool = False
     has_posted: bool = False
+    has_unwritten_answer: bool = False
     steps: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -114,14 +117,22 @@ class Attempt:
 
     def write(self, journal: Journal, *, uses_row_key: bool = False) -> None:
         """Write the journal and remember it."""
-        self.desk.mailboxes.journal(self.claim, journal, uses_row_key=uses_row_key)
+        self.desk.mailboxes.journal(
+            self.claim, journal, uses_row_key=uses_row_key, brings_answer=self.has_unwritten_answer
+        )
         self.journal = journal
+        self.has_unwritten_answer = False
 
-    def keep(self, journal: Journal) -> None:
+    def keep_answer(self) -> None:
+        """Store the answer, unless it is stored already."""
+        if self.has_unwritten_answer:
+            self.keep(self.journal)
+
+    def keep(self, journal: Journal, *, uses_row_key: bool = False) -> None:
         """Write what must not be lost, however often it takes while the claim is ours."""
         while True:
             try:
-                self.write(journal)
+                self.write(journal, uses_row_key=uses_row_key)
             except StoreError as error:
                 self.hold.check()
                 _log.info("a result waits to be stored: %s", error, extra=self.fields("journal"))

@@ -160,7 +160,7 @@ def _run(attempt: Attempt, waking: Waking, scene: _Scene, *, is_idle: bool) -> O
 def _ask(attempt: Attempt, scene: _Scene) -> Reply:
     desk, rights = attempt.desk, scene.rights
     reach = desk.reach(rights, scene.session_key)
-    return converse(
+    reply = converse(
         attempt,
         Turn(
             slug=scene.member.agent.slug,
@@ -176,6 +176,8 @@ def _ask(attempt: Attempt, scene: _Scene) -> Reply:
             ),
         ),
     )  # fmt: skip
+    attempt.keep_answer()
+    return reply
 
 
 def _conclude(attempt: Attempt, waking: Waking, scene: _Scene, reply: Reply) -> Outcome:

@@ -1,6 +1,7 @@
 """The rounds of a turn: ask, run the tools that are called, bring their results, until the last word.
 
-Each answer is stored before anything else is done, so that it is never paid for again.
+Each answer is stored before anything else is done, so that it is never paid for again; the last one
+by whoever asked for it, together with what comes next.
 """
 
 import json
@@ -55,6 +56,8 @@ class Turn:
 
 def converse(attempt: Attempt, turn: Turn) -> Reply:
     """Ask the agent, run the tools that it calls, and ask on, until it has said its last word.
+
+    The last answer stands in the attempt's journal and is still to be written.
 
     Raises:
         GatewayError: No reply came.
@@ -152,7 +155,9 @@ def _exchange(attempt: Attempt, asking: Journal, request: Ask) -> Reply:
         said=said if reply.tool_calls else "",
         attempts_spent=0 if reply.tool_calls else attempt.claim.attempts,
     )
-    attempt.keep(answered)
+    attempt.journal, attempt.has_unwritten_answer = answered, True
+    if reply.tool_calls:
+        attempt.keep_answer()
     return reply
 
 

@@ -39,6 +39,7 @@ def write_back(attempt: Attempt, reply: Reply) -> Outcome:
     said = judge(reply.text, is_answer_to_agent=attempt.journal.is_answer_to_agent)
     if said is Said.TEXT:
         return _answer(attempt, reply)
+    attempt.keep_answer()
     # Tools that ran are an answer as well; asking anew would run them again.
     is_missed = attempt.journal.is_required and attempt.journal.rounds == 0
     if said in NOTHING_USABLE and is_missed:
@@ -113,6 +114,7 @@ def _ask_again(attempt: Attempt) -> Outcome:
 def _answer(attempt: Attempt, reply: Reply) -> Outcome:
     entry = attempt.claim.entry
     if entry.task is None:
+        attempt.keep_answer()
         _log.info(
             "a reply to a notification without a task has no thread to go to",
             extra=attempt.fields("write_back"),
@@ -141,7 +143,9 @@ def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
     message = _look_for(attempt, reply) if attempt.journal.blind is Blind.WAITED else None
     blind = Blind.SENT if key is None else None
     posting = attempt.journal.evolve(stage=Stage.POSTING, post_key=key, blind=blind)
-    attempt.write(posting, uses_row_key=is_first)
+    # The answer goes into the same write: nothing happens between the two.
+    store = attempt.keep if attempt.has_unwritten_answer else attempt.write
+    store(posting, uses_row_key=is_first)
     attempt.hold.check()
     with attempt.timed("post"):
         message = message or desk.backend.post_message(

@@ -36,8 +36,21 @@ class Mailboxes(Protocol):
         """Claim the first eligible mailbox of the line; ``hint`` joins the line if it can."""
         ...
 
-    def journal(self, claim: Claim, journal: Journal, *, uses_row_key: bool = False) -> int:
+    def journal(
+        self,
+        claim: Claim,
+        journal: Journal,
+        *,
+        uses_row_key: bool = False,
+        brings_answer: bool = False,
+    ) -> int:
         """Write how far the delivery is; return the newest ``createdAt`` known of its row, in ms.
+
+        Args:
+            claim: Of the delivery.
+            journal: The whole record.
+            uses_row_key: The row's own id is about to be used as the key of a post.
+            brings_answer: The agent has just answered; the answer stands in the record.
 
         Raises:
             LeaseLost: The claim is not ours any more; nothing was written.

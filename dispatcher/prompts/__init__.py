@@ -19,6 +19,13 @@ def render(template: str, /, **facts: Any) -> str:  # noqa: ANN401 - each templa
     return _environment().get_template(f"{template}.md").render(facts).strip()
 
 
+def warm_up() -> None:
+    """Read all templates now: threads that need one at the same time would each compile it."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["md"]):
+        environment.get_template(name)
+
+
 @cache
 def _environment() -> Environment:
     return Environment(  # noqa: S701 - plain text for a model: escaping would garble it

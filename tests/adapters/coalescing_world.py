@@ -191,7 +191,7 @@ class History:
         for trouble in self._due(step, inside=False):
             self._strike(trouble, effect, errors)
         result = effect()
-        if name == "journal answered" and self.gateway.heard[-1].answer not in self.stored:
+        if name == "journal posting" and self.gateway.heard[-1].answer not in self.stored:
             self.stored.append(self.gateway.heard[-1].answer)
         for trouble in self._due(step, inside=True):
             self._strike(trouble, effect, errors)

@@ -34,7 +34,7 @@ def die_and_be_followed(
         pytest.param("journal tools", 2, 2, id="after_its_result_was_stored"),
         pytest.param("journal asked", 2, 2, id="before_its_result_was_sent"),
         pytest.param("ask", 2, 3, id="before_the_next_answer_was_stored"),
-        pytest.param("journal answered", 2, 2, id="after_the_next_answer_was_stored"),
+        pytest.param("journal posting", 1, 2, id="after_the_next_answer_was_stored"),
     ],
 )
 def test_a_tool_call_runs_once_whenever_its_worker_is_killed(ward, step, times, asks) -> None:

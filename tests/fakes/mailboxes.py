@@ -83,7 +83,14 @@ class FakeMailboxes:
         self._diary.note("claim")
         return NotClaimed.EMPTY if self.head is None else self.head
 
-    def journal(self, claim: Claim, journal: Journal, *, uses_row_key: bool = False) -> int:
+    def journal(
+        self,
+        claim: Claim,
+        journal: Journal,
+        *,
+        uses_row_key: bool = False,
+        brings_answer: bool = False,
+    ) -> int:
         self._diary.note(f"journal:{journal.stage}")
         head = self._held()
         self.journals.append(load(dump(journal)))

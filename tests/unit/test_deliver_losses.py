@@ -18,7 +18,7 @@ EVERY_EFFECT = ("mark_begun", "ask", "post_message", "mark_delivered")
 
 
 @pytest.mark.parametrize("at", ["fetch_context", "mark_begun", "journal:asked", "ask",
-                                "journal:answered", "journal:posting", "post_message",
+                                "journal:posting", "post_message",
                                 "journal:marking"])  # fmt: skip
 def test_after_the_claim_is_lost_nothing_outside_is_touched(at: str) -> None:
     """Another worker has it now: a second message or a swallowed one would be the price."""
@@ -64,7 +64,7 @@ def test_an_answer_that_comes_after_the_loss_is_thrown_away() -> None:
     assert office.backend.posts == []
 
 
-@pytest.mark.parametrize("at", ["journal:asked", "journal:posting", "settle"])
+@pytest.mark.parametrize("at", ["journal:asked", "journal:marking", "settle"])
 def test_a_lost_store_ends_the_attempt_without_an_outcome(at: str) -> None:
     """The journal says how far we are; the sweeper hands the delivery on."""
     office = office_for()
@@ -73,6 +73,15 @@ def test_a_lost_store_ends_the_attempt_without_an_outcome(at: str) -> None:
     assert office.attempt() is None
     assert office.tally.attempts == [("mention", "lost", "store_unavailable")]
     assert "mark_ended" not in office.diary.calls
+
+
+def test_an_answer_is_kept_until_the_store_is_back() -> None:
+    """It is paid for, and the claim is still ours."""
+    office = office_for()
+    office.diary.prepare("journal:posting", errors.StoreUnavailable("redis is away"))
+
+    assert office.attempt() == ANSWERED
+    assert len(office.gateway.asks) == 1
 
 
 def test_a_store_that_is_lost_before_the_claim_is_told_to_the_caller() -> None:

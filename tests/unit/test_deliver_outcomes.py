@@ -24,7 +24,6 @@ def test_item_62_the_calls_of_a_success_come_in_order() -> None:
         "mark_begun",
         "journal:asked",
         "ask",
-        "journal:answered",
         "journal:posting",
         "post_message",
         "start_work",

@@ -71,6 +71,8 @@ def connect(
         "socket_timeout": timeout_s,
         "socket_connect_timeout": timeout_s,
         "health_check_interval": 0,
+        # Two round trips for each connection, to tell Redis the name of a library.
+        "driver_info": None,
         "retry": Retry(NoBackoff(), 1),
         "retry_on_error": [redis.ConnectionError],
     }

@@ -129,8 +129,16 @@ class RedisMailboxes:
         kept = self.steps.run("renew", self._lease_ms, milliseconds(ceiling), *both)
         return tuple(bool(one) for one in kept)
 
-    def journal(self, claim: Claim, journal: Journal, *, uses_row_key: bool = False) -> int:
+    def journal(
+        self,
+        claim: Claim,
+        journal: Journal,
+        *,
+        uses_row_key: bool = False,
+        brings_answer: bool = False,
+    ) -> int:
         """See ``Mailboxes.journal``."""
+        is_answer = brings_answer or journal.stage is Stage.ANSWERED
         written, *newest = self.steps.run(
             "journal",
             claim.conversation,
@@ -140,10 +148,10 @@ class RedisMailboxes:
             journal.stage.value,
             _detail_of(journal),
             int(journal.needs_no_agent),
-            int(journal.stage is Stage.ANSWERED),
+            _answer_of(journal.reply) if is_answer and journal.reply else "",
             journal.shown_ms if journal.stage is Stage.MARKING else 0,
             milliseconds(TOMBSTONE),
-            *_cost_of(journal),
+            *(_cost_of(journal) if is_answer else (0, 0)),
         )
         if not written:
             raise LeaseLost("the claim was lost before the journal was written")
@@ -282,8 +290,6 @@ def _detail_of(journal: Journal) -> str:
     match journal.stage:
         case Stage.ASKED:
             return str(journal.asks)
-        case Stage.ANSWERED:
-            return _answer_of(journal.reply) if journal.reply else ""
         case Stage.TOOLS:
             return f"round {journal.rounds}: {len(journal.results)} of {journal.calls_begun}"
         case Stage.DYING:
@@ -293,7 +299,7 @@ def _detail_of(journal: Journal) -> str:
 
 
 def _cost_of(journal: Journal) -> tuple[int, int]:
-    if journal.stage is not Stage.ANSWERED or journal.reply is None:
+    if journal.reply is None:
         return 0, 0
     return journal.reply.usage.input_tokens, journal.reply.usage.output_tokens
 

@@ -13,7 +13,8 @@ _MIB = 1024 * 1024
 class Group:
     """A process and all that it has started; remembers the most memory that it saw."""
 
-    def __init__(self, pids: tuple[int, ...]) -> None:
+    def __init__(self, pids: tuple[int, ...], *, is_alone: bool = False) -> None:
+        self._is_alone = is_alone
         self._roots = [psutil.Process(pid) for pid in pids]
         self.most_rss_mib = 0.0
 
@@ -21,7 +22,7 @@ class Group:
         found = []
         for root in self._roots:
             with suppress(psutil.NoSuchProcess):
-                found += [root, *root.children(recursive=True)]
+                found += [root, *([] if self._is_alone else root.children(recursive=True))]
         return found
 
     def cpu_s(self) -> float:

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from dispatcher.domain.ids import encode_document_id
@@ -17,6 +18,7 @@ ACCOUNT: Final = encode_document_id(6, hashlib.sha256(b"account").digest()[:16])
 SERVICE_TOKEN: Final = f"mc_service_{ACCOUNT}_{'0' * 64}"
 
 
+@cache
 def _id(table: int, number: int) -> str:
     return encode_document_id(table, hashlib.sha256(f"{table}:{number}".encode()).digest()[:16])
 

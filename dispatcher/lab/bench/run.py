@@ -15,10 +15,10 @@ from dispatcher.lab.bench.yardstick import Yardstick
 from dispatcher.lab.stack import StackFailed
 from dispatcher.ports import Clock
 
-_TICK: Final = timedelta(milliseconds=100)
+_TICK: Final = timedelta(milliseconds=200)
 _SETTLES: Final = timedelta(seconds=2)
 _TELLS_S: Final = 5.0
-_LOOK_S: Final = 0.4
+_LOOK_S: Final = 0.5
 _STUCK_S: Final = 60.0
 
 

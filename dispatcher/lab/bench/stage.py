@@ -1,6 +1,7 @@
 """One case's processes: Redis, the stand-in, the runtime and the workers."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -146,4 +147,5 @@ class Stage:
             "worker": Group(tuple(worker.pid for worker in stack.workers)),
             "redis": Group((self._redis.pid or 0,)),
             "stand-in": Group((self._stand_in.pid,)),
+            "driver": Group((os.getpid(),), is_alone=True),
         }

@@ -107,25 +107,20 @@ class Connection(asyncio.Protocol):
         """Answer every request that is whole."""
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end].decode("latin-1")
-            first, *lines = head.split("\r\n")
-            headers = {
-                name.lower(): value.strip()
-                for name, _, value in (one.partition(":") for one in lines)
-            }
-            size = int(headers.get("content-length", 0))
+            head = self._buffer[:end].lower()
+            size = int(_header(head, b"content-length") or 0)
             if len(self._buffer) < end + 4 + size:
                 return
             body = self._buffer[end + 4 : end + 4 + size]
             self._buffer = self._buffer[end + 4 + size :]
-            self._answer(first.split(" ")[1], headers, body)
+            self._answer(head.split(b" ", 2)[1].decode(), head, body)
 
-    def _answer(self, path: str, headers: dict[str, str], body: bytes) -> None:
-        match path.partition("?")[0]:
+    def _answer(self, path: str, head: bytes, body: bytes) -> None:
+        match path:
             case "/api/action":
                 self._act(json.loads(body))
             case "/v1/responses":
-                self._ask(headers["x-openclaw-session-key"])
+                self._ask(_header(head, b"x-openclaw-session-key").decode())
             case "/readyz" | "/startupz":
                 self._write(200, {"ready": True, "status": "started", "version": "2026.9.6"})
             case "/v1/models":
@@ -173,6 +168,10 @@ class Connection(asyncio.Protocol):
     def _send(self, status: int, content: bytes) -> None:
         if self._transport is not None:
             self._transport.write(_HEAD.format(status, len(content)).encode() + content)
+
+
+def _header(head: bytes, name: bytes) -> bytes:
+    return head.partition(b"\r\n" + name + b":")[2].partition(b"\r\n")[0].strip()
 
 
 async def serve(rows: Rows, runs: Runs) -> None:

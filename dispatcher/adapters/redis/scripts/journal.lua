@@ -8,7 +8,8 @@
 -- ARGV[5]  word          the step, for the story
 -- ARGV[6]  detail        more of it, for people
 -- ARGV[7]  paid          "1" when the delivery needs no agent any more
--- ARGV[8]  is_answer     "1" when the agent has just answered: it and the gateway are well
+-- ARGV[8]  answer        what the agent has just answered, for people: it and the gateway are well;
+--                        "" when it has not
 -- ARGV[9]  shown         createdAt of the newest message that a concluded turn showed, in ms, or 0
 -- ARGV[10] memory_ms     how long that is remembered
 -- ARGV[11] tokens_in, ARGV[12] tokens_out   what an answer cost
@@ -24,7 +25,8 @@ local row, is_repeated = row_key(known[1]), known[2] == ARGV[3]
 redis.call("HSET", delivery_key(id), "journal", ARGV[3], "paid", ARGV[7])
 if found[4] ~= id then redis.call("HSET", mailbox_key(ARGV[1]), "pinned", id) end
 if ARGV[4] == "1" then redis.call("HSETNX", row, "key_user", id) end
-if ARGV[8] == "1" then
+if ARGV[8] ~= "" then
+    tell(id, now_ms(), "answered", ARGV[8])
     wake_agent(found[2])
     if not is_repeated then count_answer(now_ms(), found[2], ARGV[11], ARGV[12]) end
     redis.call("ZREM", P .. "lost", ARGV[1])
@@ -37,5 +39,5 @@ end
 if ARGV[5] == "asked" and is_trial(ARGV[2]) then
     redis.call("HSETNX", P .. "circuit", "asked_at", now_ms())
 end
-tell(id, now_ms(), ARGV[5], ARGV[6])
+if ARGV[5] ~= "answered" then tell(id, now_ms(), ARGV[5], ARGV[6]) end
 return {1, redis.call("HGET", row, "newest")}
