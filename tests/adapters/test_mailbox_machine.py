@@ -131,8 +131,10 @@ class MailboxMachine(RuleBasedStateMachine):
         trial = self.client.hget(f"{PREFIX}circuit", "trial")
         self.trial = trial.decode() if trial else None
         claim = self.store.claim(hint)
-        if isinstance(claim, NotClaimed):
-            return
+        if not isinstance(claim, NotClaimed):
+            self.take(claim)
+
+    def take(self, claim: Claim) -> None:
         assert claim.conversation not in {held.conversation for held in self.claims}
         assert claim.delivery not in self.ended
         assert self.is_head(claim)
@@ -279,13 +281,14 @@ class MailboxMachine(RuleBasedStateMachine):
         of_the_row = [name for name in opened if name.startswith(f"{newest.notification}:")]
         assert of_the_row == [bound.delivery], "one turn answers all older messages of the row"
 
-    @rule(data=st.data(), outcome=OUTCOMES)
-    def settle(self, data: st.DataObject, outcome: Settled | Dead | Resting) -> None:
+    @rule(data=st.data(), outcome=OUTCOMES, goes_on=st.booleans())
+    def settle(self, data: st.DataObject, outcome: Settled | Dead | Resting, goes_on: bool) -> None:
         claim = self.pick(data)
         if claim is None:
             return
-        done = self.store.settle(claim, outcome)
-        assert len(done.to_ring) <= 1
+        done = self.store.settle(claim, outcome, goes_on=goes_on)
+        assert len(done.to_ring) <= (0 if goes_on else 1)
+        assert goes_on or done.next_claim is None
         blames = isinstance(outcome, Resting) and outcome.blame.party
         world = self.store.world()
         assert blames is not Blamed.GATEWAY or world.circuit is not None
@@ -295,6 +298,10 @@ class MailboxMachine(RuleBasedStateMachine):
         if not isinstance(outcome, Resting):
             self.ended.add(claim.delivery)
             self.begun.pop(claim.conversation, None)
+        if done.next_claim is not None:
+            # Whatever the outcome has changed in the world counts for it already.
+            self.before, self.trial = world, None
+            self.take(done.next_claim)
 
     @rule(data=st.data())
     def a_lease_runs_out(self, data: st.DataObject) -> None:

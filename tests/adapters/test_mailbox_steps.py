@@ -46,6 +46,7 @@ def claimed(store: RedisMailboxes, hint: ConversationId = NOBODY) -> Claim:
     return claim
 
 
+DONE = Settled(outcome="answered")
 REST = Resting(delay=timedelta(hours=1), cause="ask_failed", spends=Spent.ATTEMPT)
 
 
@@ -247,6 +248,52 @@ def test_a_second_delivery_of_a_row_learns_that_the_rows_key_is_used(store) -> N
     store.settle(claim, Settled(outcome="answered"))
     store.put([entry("n1", m="m2", at=2000, kind=Kind.THREAD_UPDATE)])
     assert claimed(store).row_key_user == "n1:m1"
+
+
+def test_whoever_settles_goes_on_with_the_next(store: RedisMailboxes) -> None:
+    store.put([entry("n1"), entry("n2", at=2000)])
+    first = claimed(store)
+
+    done = store.settle(first, DONE, goes_on=True)
+
+    assert done.to_ring == ()
+    assert done.next_claim is not None
+    assert done.next_claim.entry.notification == "n2"
+    assert store.renew([first, done.next_claim], ceiling=timedelta(hours=1)) == (False, True)
+    assert store.settle(done.next_claim, DONE, goes_on=True) == Done()
+
+
+def test_a_settling_that_is_repeated_gets_the_same_claim(
+    store: RedisMailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to the first one was lost on its way."""
+    store.put([entry(f"n{number}", task=f"t{number}") for number in range(3)])
+    first = claimed(store)
+    monkeypatch.setattr("secrets.token_hex", lambda _: "the-same")
+    before = store.settle(first, DONE, goes_on=True)
+
+    after = store.settle(first, DONE, goes_on=True)
+
+    assert before.next_claim is not None
+    assert after.next_claim is not None
+    assert after.next_claim.delivery == before.next_claim.delivery
+    assert store.stats().claims == 1
+
+
+def test_nobody_goes_on_beyond_the_cap_or_while_the_backend_is_left_alone(
+    store: RedisMailboxes,
+) -> None:
+    store.put([entry(f"n{number}", task=f"t{number}") for number in range(5)])
+    first, second, third = (claimed(store) for _ in range(3))
+    store.set_limits(cap=1, agent_cap=1)
+    assert store.settle(first, DONE, goes_on=True).next_claim is None
+
+    store.set_limits(cap=10, agent_cap=10)
+    store.stop_backend("down")
+    assert store.settle(second, DONE, goes_on=True).next_claim is None
+
+    store.stop_backend(None)
+    assert store.settle(third, DONE, goes_on=True).next_claim is not None
 
 
 def test_a_carried_entry_turns_a_known_delivery_into_a_carried_one(store) -> None:

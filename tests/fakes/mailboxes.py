@@ -37,6 +37,7 @@ class FakeMailboxes:
         newest_ms: The newest ``createdAt`` known of the row.
         is_lost: The claim went to somebody else.
         is_fused: Too many die of one cause.
+        follows: So often the same delivery is due next, for whoever goes on.
     """
 
     def __init__(self, diary: Diary, entry: Entry) -> None:
@@ -62,6 +63,7 @@ class FakeMailboxes:
         self.newest_ms = entry.created_at_ms
         self.is_lost = False
         self.is_fused = False
+        self.follows = 0
 
     def prepare(self, **changes: object) -> None:
         """Change the delivery as if earlier attempts had left it so."""
@@ -123,6 +125,12 @@ class FakeMailboxes:
                 self.head = None
             case Resting():
                 self.head = _rested(head, outcome)
+        if goes_on and self.follows:
+            self.follows -= 1
+            self.head = head
+            return Done(next_claim=head)
+        if goes_on:
+            return Done()
         return Done(to_ring=(claim.conversation,))
 
     def sweep(self, *, term: int = 0, unswept: timedelta = timedelta(0)) -> Swept:
