@@ -8,7 +8,7 @@ JOBS ?= 2
 READY = .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo prove test test-gateway test-containers check format up up-openclaw upgrade down logs status \
+.PHONY: help demo prove bench test test-gateway test-containers check format up up-openclaw upgrade down logs status \
   descriptors clean
 
 help:  ## Show this list
@@ -27,6 +27,9 @@ demo: $(READY)  ## Run everything on this machine; ARGS='--once "@engineer hello
 
 prove: $(READY)  ## Break everything on purpose and judge; ARGS='--kills 200 --seed 1'
 	@.venv/bin/dispatcher prove $(ARGS)
+
+bench: $(READY)  ## Measure it as it is deployed, in under five minutes; ARGS=all for everything
+	@.venv/bin/dispatcher bench $(or $(ARGS),short)
 
 test: $(READY)  ## Run all tests but those of the real gateway and of containers
 	@echo "Running the tests …"

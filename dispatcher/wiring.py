@@ -109,12 +109,11 @@ class Parts:
         self.closing.close()
 
 
-def wire(settings: Settings, *, threads: int, middleware: tuple[Middleware, ...] = ()) -> Parts:
+def wire(settings: Settings, *, middleware: tuple[Middleware, ...] = ()) -> Parts:
     """Put a process together; nothing is sent yet.
 
     Args:
         settings: Checked.
-        threads: How many threads will use the parts at once; bounds the connections to Redis.
         middleware: What a worker adds to the broker.
     """
     # One more series for each counter, that nobody asked for.

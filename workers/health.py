@@ -48,7 +48,7 @@ class Pulse:
         while not self._stopped.is_set():
             try:
                 parts.pulses.give(
-                    parts.process, threads=parts.settings.worker_threads, version=parts.version
+                    parts.process, threads=parts.settings.threads, version=parts.version
                 )
             except StoreError as error:
                 _log.debug("no pulse was given: %s", error, extra={"action": "pulse"})

@@ -38,7 +38,6 @@ def boot() -> None:
     lifecycle = Lifecycle(drain=milliseconds(settings.drain_ms))
     parts = wire(
         settings,
-        threads=settings.worker_threads,
         middleware=(TimeLimit(time_limit=_ms(ceiling + CEILING_MARGIN)), lifecycle),
     )
     renewer = make_renewer(parts)

@@ -24,7 +24,6 @@ from dispatcher.wiring import wire
 from workers.desk import make_desk, make_renewer
 
 _AT_ONCE: Final = 2
-_THREADS: Final = 4
 _ENDS_WITHIN_S: Final = 10.0
 _DEATHS: Final = frozenset({
     signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE,
@@ -104,7 +103,7 @@ def main() -> int:
         return 0
     settings = load_settings()
     set_up_logs(level=settings.log_level, process="quarantine", stream=sys.stderr)
-    parts = wire(settings, threads=_THREADS)
+    parts = wire(settings)
     renewer = make_renewer(parts)
     signal.signal(signal.SIGTERM, lambda *_: renewer.cancel_all())
     # The parent keeps the pipe open while it lives, and nobody else does.

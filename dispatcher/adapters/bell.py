@@ -16,7 +16,7 @@ from dispatcher.domain.ids import AccountId, ConversationId
 
 QUEUE: Final = "deliveries"
 ACTOR: Final = "deliver"
-IDLE_MS: Final = 250
+IDLE_MS: Final = 300
 """How long an idle consumer sleeps at most between two looks; Dramatiq's own second is too slow."""
 
 _log = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 import click
 
+from dispatcher.cli.bench import bench
 from dispatcher.cli.config import config
 from dispatcher.cli.dead_letters import dead_letters
 from dispatcher.cli.dev import dev
@@ -50,6 +51,7 @@ def dispatcher() -> None:
     \b
     Trust it:
       dispatcher prove       break everything on purpose, and see that nothing is lost
+      dispatcher bench       measure it as it is deployed, and hold it to its budgets
 
     Settings come from environment variables and from a file .env in the current folder; see
     .env.example.
@@ -58,5 +60,6 @@ def dispatcher() -> None:
 
 for command in (
     run, worker, dev, doctor, status, mailboxes, explain, config, dead_letters, pause, resume, prove,
+    bench,
 ):  # fmt: skip
     dispatcher.add_command(command)

@@ -52,7 +52,7 @@ def read_settings(process: str) -> Settings:
 @contextmanager
 def operator_parts() -> Iterator[Parts]:
     """Give the parts to a verb that looks into the store or changes something there."""
-    parts = wire(read_settings("operator"), threads=1)
+    parts = wire(read_settings("operator"))
     try:
         parts.mailboxes.open()
         yield parts

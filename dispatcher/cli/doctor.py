@@ -32,7 +32,7 @@ def doctor(*, is_json: bool) -> int:
     Ends with exit code 0 when all is well and 1 otherwise.
     """
     settings = read_settings("doctor")
-    parts = wire(settings, threads=1)
+    parts = wire(settings)
     findings = list(_examine(settings, parts))
     parts.close()
     is_well = all(finding.is_good for finding in findings)

@@ -44,14 +44,14 @@ def _become_dramatiq(settings: Settings) -> NoReturn:
         "dramatiq",
         "workers.main:boot",
         "--processes", "1",
-        "--threads", str(settings.worker_threads),
+        "--threads", str(settings.threads),
         "--queues", QUEUE,
         "--worker-shutdown-timeout", str(settings.drain_ms + _AFTER_THE_DRAIN_MS),
         "--skip-logging",
     ]  # fmt: skip
     # Dramatiq reads this when it is imported. Its default, twice the threads, would let a busy
     # worker hoard rings that an idle one could answer.
-    os.environ["dramatiq_queue_prefetch"] = str(settings.worker_threads)  # noqa: TID251, SIM112
+    os.environ["dramatiq_queue_prefetch"] = str(settings.threads)  # noqa: TID251, SIM112
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", *arguments])  # noqa: S606 - our own arguments

@@ -4,12 +4,16 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dispatcher.domain.delivery import Entry, entry_of
 from dispatcher.domain.errors import BackendError
+from dispatcher.domain.notification import Page
 from dispatcher.flows.mark import REFUSALS, finish_mark, mark_unclaimed
 from dispatcher.flows.poll import MOST_ROWS
 from dispatcher.ports import Backend, Bell, Books, Holding, Mailboxes, Tally
+
+_NOTHING: Final = Page(rows=(), malformed=(), listed=0)
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +33,7 @@ class Audited:
     repaired: Counter[str]
 
 
-def audit_once(
+def audit_once(  # noqa: PLR0913 - five of them are ports
     *,
     backend: Backend,
     mailboxes: Mailboxes,
@@ -37,8 +41,12 @@ def audit_once(
     bell: Bell,
     tally: Tally,
     term: int = 0,
+    is_nothing_listed: bool = False,
 ) -> Audited:
     """Audit once: listed rows that nobody holds are put, those that are over are marked again.
+
+    Where a poll has just found nothing, only the store is looked at: an idle account is listed no
+    more often than its polls do it.
 
     Raises:
         BackendError: The backend is away or rejects us; the next audit begins anew.
@@ -47,7 +55,7 @@ def audit_once(
     """
     repaired: Counter[str] = Counter()
     lost = finish_marks(backend=backend, mailboxes=mailboxes, books=books, bell=bell)
-    page = backend.list_undelivered(limit=MOST_ROWS)
+    page = _NOTHING if is_nothing_listed else backend.list_undelivered(limit=MOST_ROWS)
     entries = [entry_of(row) for row in page.rows]
     audit = books.audit(entries, term=term)
     repaired["righted"] = audit.righted

@@ -157,7 +157,7 @@ def _post(attempt: Attempt, task: TaskId, reply: Reply) -> None:
     created = datetime.fromtimestamp(claim.entry.created_at_ms / 1000, UTC)
     wait = max(desk.clock.now() - created, timedelta(0))
     desk.tally.replied(wait=wait)
-    _log.info(
+    _log.debug(
         "the reply is in the thread, %.1f s after the notification",
         wait.total_seconds(),
         extra=attempt.fields("write_back"),

@@ -18,6 +18,7 @@ from dispatcher.wiring import Parts, milliseconds
 
 _AUDIT_GAP: Final = timedelta(seconds=10)
 _AUDIT: Final = timedelta(minutes=3)
+_POLL_TAKES: Final = timedelta(seconds=1)
 _AUDIT_LOOK: Final = timedelta(seconds=5)
 _UNSWEPT_ROUNDS: Final = 2
 _SYNC_AGAIN: Final = timedelta(seconds=10)
@@ -61,8 +62,9 @@ class Sweeper:
 class Auditor:
     """Compares the backend's list with the store, every few minutes."""
 
-    def __init__(self, parts: Parts, leadership: Leadership) -> None:
+    def __init__(self, parts: Parts, vitals: Vitals, leadership: Leadership) -> None:
         self._parts = parts
+        self._vitals = vitals
         self._leadership = leadership
         self._not_before = parts.clock.monotonic() + _AUDIT_GAP.total_seconds()
 
@@ -79,6 +81,9 @@ class Auditor:
             bell=parts.bell,
             tally=parts.tally,
             term=term,
+            is_nothing_listed=self._vitals.nothing_was_listed(
+                milliseconds(parts.settings.delivery_interval) + _POLL_TAKES
+            ),
         )
         # Where something was wrong, it is looked at again soon.
         is_well = audited.unaccounted == 0 and audited.repaired.total() == 0

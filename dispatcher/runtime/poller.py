@@ -108,7 +108,7 @@ class Poller:
             # Listed and in no mailbox: the audit finds out why.
             self._on_mismatch()
         self._hidden = polled.hidden
-        self._vitals.poll_succeeded()
+        self._vitals.poll_succeeded(listed=polled.listed)
         if polled.listed >= MOST_ROWS:
             make_room(**self._ports())
         elif polled.marking:

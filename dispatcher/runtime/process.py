@@ -39,7 +39,6 @@ from dispatcher.web.console import ConsoleSide
 from dispatcher.web.limits import Budget
 from dispatcher.wiring import Parts, milliseconds, wire
 
-_THREADS: Final = 24
 _WEB_THREADS: Final = 12
 _SILENT_S: Final = 30
 """A connection that neither sends nor takes anything for so long is closed."""
@@ -148,7 +147,7 @@ def _give_up_hanging(loops: tuple[str, ...]) -> None:
 def _assemble(
     settings: Settings, give_up: Callable[[StoreUnusable], None], *, end: Callable[[], None]
 ) -> _Runtime:
-    parts = wire(settings, threads=_THREADS)
+    parts = wire(settings)
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     lead = RedisLead(parts.mailboxes.steps, holder=holder, lease=LEASE)
     leadership = Leadership(lead, parts.clock)
@@ -156,7 +155,7 @@ def _assemble(
     health = Health(parts, vitals)
     _expose(parts, vitals)
     loop = partial(_loop, parts, give_up)
-    audit_loop = loop("audit", Auditor(parts, leadership).round)
+    audit_loop = loop("audit", Auditor(parts, vitals, leadership).round)
     poller = Poller(parts, vitals, leadership, on_mismatch=audit_loop.wake.set)
     poll_loop = loop("poll", poller.round)
     every = milliseconds(settings.health_check_interval)

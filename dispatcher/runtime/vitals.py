@@ -24,6 +24,7 @@ class Vitals:
         self._lock = threading.Lock()
         self._started = parts.clock.monotonic()
         self._last_poll: datetime | None = None
+        self._last_listed = 0
         self._poll_failures = 0
         self._last_error: tuple[datetime, str] | None = None
         self._credentials: str | None = None
@@ -39,12 +40,20 @@ class Vitals:
         with self._lock:
             return self._credentials is not None
 
-    def poll_succeeded(self) -> None:
-        """Note that the backend listed its rows."""
+    def poll_succeeded(self, *, listed: int) -> None:
+        """Note that the backend listed its rows, and how many."""
         with self._lock:
             self._last_poll = self._parts.clock.now()
+            self._last_listed = listed
             self._poll_failures = 0
             self._credentials = None
+
+    def nothing_was_listed(self, within: timedelta) -> bool:
+        """Say whether the last poll was not longer ago and found nothing."""
+        with self._lock:
+            at = self._last_poll
+            is_fresh = at is not None and self._parts.clock.now() - at <= within
+            return is_fresh and self._last_listed == 0
 
     def poll_failed(self, error: Exception) -> None:
         """Note that a poll did not succeed."""

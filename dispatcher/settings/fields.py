@@ -134,7 +134,10 @@ class Settings(BaseSettings):
         15, 1, 50, "Kept from the old runtime and shown in /health; no effect."
     )
     worker_processes: int = _number(1, 1, 64, "Processes of one `dispatcher worker`.")
-    worker_threads: int = _number(32, 1, 1_000, "Threads of each process; one runs one turn.")
+    worker_threads: int | None = _number(
+        None, 1, 1_000, "Threads of each process, of which one runs one turn; half as many again as "
+        "the cap, 16 at least, unless set.",
+    )  # fmt: skip
     drain_timeout_ms: int | None = _number(
         None, 1_000, 3_600_000, "How long running turns may finish at a stop; the request "
         "time-out and 30 s unless set.", "ms",
@@ -190,6 +193,14 @@ class Settings(BaseSettings):
         """Return how many turns one agent may run at once."""
         cap = self.delivery_max_concurrent_sessions
         return min(self.delivery_max_concurrent_per_agent or max(1, cap // 2), cap)
+
+    @property
+    def threads(self) -> int:
+        """Return how many threads each worker process has.
+
+        More than turns at once: a ring that finds nothing to do takes one as well, for a moment.
+        """
+        return self.worker_threads or max(16, self.delivery_max_concurrent_sessions * 3 // 2)
 
     @property
     def drain_ms(self) -> int:

@@ -63,6 +63,18 @@ def test_a_listed_row_that_is_over_is_marked_again_and_never_put(holding: Holdin
     assert account.books.notes == {}
 
 
+def test_an_idle_account_is_not_listed_for_an_audit() -> None:
+    """The poll has just found nothing; the store is set right all the same."""
+    account = Account(2)
+
+    audited = audit_once(**account.ports, tally=account.tally, is_nothing_listed=True)
+
+    assert audited.listed == 0
+    assert account.mailboxes.puts == []
+    assert "list_undelivered" not in account.diary.calls
+    assert "audit" in account.diary.calls
+
+
 def test_rows_that_nobody_can_read_are_nobodys() -> None:
     account = Account(1)
     all_are(account, Holding.OPEN)

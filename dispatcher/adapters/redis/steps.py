@@ -1,7 +1,7 @@
 """Runs the Lua scripts of an account: one file a step, the shared prelude in front of each."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ class Steps:
             StoreUnavailable: Redis could not be reached, or refused.
         """
         with translated_errors():
-            run = self._client.execute_command
+            run: Callable[..., Any] = self._client.execute_command
             try:
                 return run("EVALSHA", self._names[step], 1, self.prefix, *arguments)
             except redis.exceptions.NoScriptError:

@@ -19,6 +19,7 @@ class Result(TypedDict):
     """What one case came to.
 
     Attributes:
+        workers: Processes.
         settings: What differed from the defaults.
         facts: Numbers by name; the name ends with the unit.
         waits_s: From the creation of each notification to its reply, sorted.
@@ -26,6 +27,7 @@ class Result(TypedDict):
     """
 
     case: str
+    workers: int
     settings: dict[str, str]
     facts: dict[str, float]
     waits_s: list[float]
@@ -63,6 +65,7 @@ def facts_of(
     }
     return Result(
         case=case.name,
+        workers=case.workers,
         settings=dict(case.settings),
         facts={name: round(value, 4) for name, value in facts.items()},
         waits_s=[round(wait, 3) for wait in waits],

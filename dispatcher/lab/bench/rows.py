@@ -17,6 +17,17 @@ _WORDS: Final = "The build is red since yesterday, and I cannot see why from the
 ACCOUNT: Final = encode_document_id(6, hashlib.sha256(b"account").digest()[:16])
 SERVICE_TOKEN: Final = f"mc_service_{ACCOUNT}_{'0' * 64}"
 
+_SAME_FOR_ALL: Final[dict[str, Any]] = {
+    "markNotificationRead": {"success": True},
+    "markNotificationDeliveryEnded": {"success": True},
+    "updateTaskStatusFromAgent": {"success": True},
+    "updateAgentHeartbeat": {"success": True},
+    "updateRuntimeStatus": {"success": True},
+    "checkAndClearRestartRequested": {"restartRequested": False},
+    "getOrchestratorAgentId": {"orchestratorAgentId": None},
+    "getPendingUpgrade": None,
+}
+
 
 @cache
 def _id(table: int, number: int) -> str:
@@ -33,7 +44,6 @@ class Row:
     id: str
     agent: int
     message: str
-    begun_ms: float | None = None
     replied_ms: float | None = None
     delivered_ms: float | None = None
     replies: int = 0
@@ -100,30 +110,17 @@ class Rows:
                 return self._undelivered(int(args["limit"]))
             case "getNotificationForDelivery":
                 return self._context(self._by_id[args["notificationId"]])
-            case "markNotificationRead":
-                self._by_id[args["notificationId"]].begun_ms = now_ms
-                return {"success": True}
             case "markNotificationDelivered":
                 return self._deliver(args["notificationId"], now_ms)
             case "createMessageFromAgent":
                 return self._reply(args, now_ms)
             case "listAgents" | "listAgentsForRuntime":
                 return [self._agent(number) for number in range(self.agents)]
-            case "getOrchestratorAgentId":
-                return {"orchestratorAgentId": None}
-            case "checkAndClearRestartRequested":
-                return {"restartRequested": False}
-            case "getPendingUpgrade":
-                return None
-            case "markNotificationDeliveryEnded" | "updateRuntimeStatus" | "updateAgentHeartbeat":
-                return {"success": True}
-            case "updateTaskStatusFromAgent":
-                return {"success": True}
             case _:
-                raise LookupError(action)
+                return _SAME_FOR_ALL[action]
 
     def _undelivered(self, limit: int) -> list[dict[str, Any]]:
-        found = []
+        found: list[dict[str, Any]] = []
         for row in self._waiting.values():
             if len(found) >= min(limit, _LISTED_AT_MOST):
                 break

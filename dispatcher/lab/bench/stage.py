@@ -60,10 +60,7 @@ class Stage:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._redis.start()
-            line = self._stand_in.start(reads_output=True).first_line()
-            if not line:
-                raise StackFailed(f"The stand-in did not start:\n{self._stand_in.log_tail()}")
-            self._client.base_url = json.loads(line)["url"]
+            self._client.base_url = self._start_stand_in()
             if self._case.stored:
                 self._store()
             self._stack = Stack(
@@ -74,6 +71,12 @@ class Stage:
             raise
         self.groups = self._all_groups(self._stack)
         return self
+
+    def _start_stand_in(self) -> str:
+        line = self._stand_in.start(reads_output=True).first_line()
+        if not line:
+            raise StackFailed(f"The stand-in did not start:\n{self._stand_in.log_tail()}")
+        return str(json.loads(line)["url"])
 
     def stop(self) -> None:
         """Stop everything that was started."""
