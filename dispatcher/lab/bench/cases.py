@@ -115,13 +115,13 @@ def _scale(workers: int, turns: int) -> Case:
 def _backlog(stored: int) -> Case:
     return Case(
         name=f"{stored} stored",
-        notifications=1_500,
+        notifications=3_500,
         conversations=300,
         agents=50,
         run_s=0.0,
         stored=stored,
-        skips=200,
-        ends=1_000,
+        skips=1_000,
+        ends=3_000,
         workers=2,
         settings=_BUSY,
     )

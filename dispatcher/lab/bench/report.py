@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dispatcher.lab.bench.cases import Scenario
 from dispatcher.lab.bench.facts import Result
-from dispatcher.lab.bench.verdict import SLOW, judge
+from dispatcher.lab.bench.verdict import SLOW, even, judge
 
 FORM: Final = 1
 """Of the document; raised when an older reader could misunderstand it."""
@@ -169,12 +169,7 @@ def compare(one: Mapping[str, Any], other: Mapping[str, Any]) -> Table:
         facts, theirs = case["facts"], others.get(case["case"], {})
         for name in (name for _, names in _GROUPS for name in names):
             if name in facts and name in theirs:
-                before, after = (_even(name, found) for found in (facts, theirs))
+                before, after = (even(name, found) or 0.0 for found in (facts, theirs))
                 ratio = f"{after / before:.2f}" if before else "-"
                 table.add_row(case["case"], name, f"{before:.4g}", f"{after:.4g}", ratio)
     return table
-
-
-def _even(name: str, facts: Mapping[str, float]) -> float:
-    is_cost = name.startswith(("cpu_", "core_"))
-    return facts[name] * facts["speed"] if is_cost else facts[name]

@@ -72,6 +72,7 @@ class _Run:
         self._say = say
         self._began = self._told_at = self._looked_at = clock.monotonic()
         self._seen: dict[str, Any] = {}
+        self._skips = case.skips
         self._moved_at = self._began
 
     def whole(self) -> Result:
@@ -134,9 +135,8 @@ class _Run:
         lists = "listUndeliveredNotifications"
         if before and seen["calls"].get(lists, 0) != before["calls"].get(lists, 0):
             watch.lists_at_s.append(now)
-        skips = self._case.skips
-        if skips and before and before["delivered"] < skips <= seen["delivered"]:
-            watch.begin = self._stage.read()
+        if self._skips and seen["delivered"] >= self._skips:
+            self._skips, watch.begin = 0, self._stage.read()
         self._seen = seen
         if now >= self._told_at + _TELLS_S:
             self._told_at = now

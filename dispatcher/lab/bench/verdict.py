@@ -7,8 +7,8 @@ from typing import Final
 from dispatcher.lab.bench.cases import Budget, Growth, Scenario
 from dispatcher.lab.bench.facts import Result
 
-SLOW: Final = 0.7
-"""Below this speed a machine is called slow: two busy threads of one core have about so much each."""
+SLOW: Final = 0.9
+"""Below this speed a machine is called slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def _kept(budget: Budget, case: str, result: Result | None) -> Verdict:
 
 def _grown(growth: Growth, whole: Mapping[str, Result]) -> Verdict:
     small, large = (
-        whole[name]["facts"].get(growth.fact) if name in whole else None
+        even(growth.fact, whole[name]["facts"]) if name in whole else None
         for name in (growth.small, growth.large)
     )
     value = None if small is None or large is None or not small else large / small
@@ -74,6 +74,13 @@ def _grown(growth: Growth, whole: Mapping[str, Result]) -> Verdict:
         ratio=None if value is None else value / growth.limit,
         is_kept=None if value is None else value <= growth.limit,
     )
+
+
+def even(name: str, facts: Mapping[str, float]) -> float | None:
+    """Give a fact; costs as they would be at the reference's speed, so that runs can be compared."""
+    value = facts.get(name)
+    is_cost = name.startswith(("cpu_", "core_"))
+    return value * facts["speed"] if is_cost and value is not None else value
 
 
 def _ratio(value: float, allowed: float, *, is_least: bool) -> float:
