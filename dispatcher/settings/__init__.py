@@ -11,12 +11,14 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from dispatcher.domain.errors import SettingsInvalid
 from dispatcher.settings.fields import Settings
+from dispatcher.settings.secret_files import SUFFIX, read_secret_files, secret_names
 
 __all__ = ["Settings", "given_parts", "known_names", "load_settings", "misspelt_names"]
 
@@ -29,11 +31,16 @@ _PARTS = (
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     """Read the settings from the environment, and from a file where a variable is not set.
 
+    A secret may stand in a file of its own, which ``NAME_FILE`` names.
+
     Raises:
         SettingsInvalid: With one sentence for every problem, none of them with a secret.
     """
     try:
-        return Settings(_env_file=env_file)
+        secrets: dict[str, Any] = read_secret_files(
+            _given(env_file), secret_names(Settings.model_fields)
+        )
+        return Settings(_env_file=env_file, **secrets)
     except ValidationError as error:
         names = sorted({str(one["loc"][0]).upper() for one in error.errors() if one["loc"]})
         raise SettingsInvalid(tuple(f"{name} cannot be used." for name in names)) from None
@@ -55,7 +62,8 @@ def misspelt_names(env_file: Path | None = Path(".env")) -> tuple[str, ...]:
     with suppress(OSError, UnicodeDecodeError):
         if env_file is not None and env_file.is_file():
             given |= set(dotenv_values(env_file))
-    return tuple(_pointed_out(given, known_names()))
+    files = (f"{name.upper()}{SUFFIX}" for name in secret_names(Settings.model_fields))
+    return tuple(_pointed_out(given, (*known_names(), *files)))
 
 
 def _pointed_out(given: Iterable[str], known: tuple[str, ...]) -> Iterable[str]:
@@ -64,6 +72,11 @@ def _pointed_out(given: Iterable[str], known: tuple[str, ...]) -> Iterable[str]:
         near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.87)
         if near and near[0] not in present:
             yield f"{name} is not a setting; is {near[0]} meant?"
+
+
+def _given(env_file: Path | None) -> dict[str, str | None]:
+    in_file = dotenv_values(env_file) if env_file is not None and env_file.is_file() else {}
+    return {**in_file, **os.environ}  # noqa: TID251 - this is the one reader
 
 
 def given_parts() -> dict[str, str]:

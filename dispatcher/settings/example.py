@@ -13,6 +13,9 @@ _HEAD = """\
 #
 # Real environment variables win over this file. A line that starts with # is off, and the value
 # after its = is the default.
+#
+# Each secret, and REDIS_URL, may stand in a file of its own: SERVICE_TOKEN_FILE=/run/secrets/token
+# instead of SERVICE_TOKEN, and so on.
 """
 
 

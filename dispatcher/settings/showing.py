@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from dispatcher.domain.redact import redact
 from dispatcher.settings.fields import Settings
+from dispatcher.settings.secret_files import SUFFIX
 
 _MASK: Final = "***"
 _DERIVED: Final = {
@@ -18,6 +19,7 @@ _DERIVED: Final = {
     "delivery_stream_timeout_ms": "stream_timeout_ms",
     "drain_timeout_ms": "drain_ms",
     "task_status_base_url": "base_url_for_agents",
+    "worker_threads": "threads",
 }
 """What counts when a setting is not given and follows from others."""
 
@@ -47,6 +49,8 @@ def _each(settings: Settings, env_file: Path | None) -> Iterable[Shown]:
             source = "environment"
         elif name in in_file:
             source = str(env_file)
+        elif f"{name}{SUFFIX.lower()}" in in_environment | in_file:
+            source = "a file of its own"
         elif name in _DERIVED and not value:
             value, source = getattr(settings, _DERIVED[name]), "derived"
         yield Shown(name.upper(), _masked(value), source)

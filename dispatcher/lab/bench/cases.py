@@ -98,7 +98,7 @@ _WORKER_MEMORY: Final = Budget(fact="rss_worker_mib", limit=120)
 
 
 def _trickle(name: str, *, hanging: int = 0) -> Case:
-    return Case(name=name, notifications=60, seconds=60.0, conversations=30, hanging=hanging)
+    return Case(name=name, notifications=45, seconds=45.0, conversations=30, hanging=hanging)
 
 
 def _scale(workers: int, turns: int) -> Case:
@@ -216,7 +216,7 @@ SCENARIOS: Final = {
             text="nothing happens, all settings at their defaults",
             cases=(
                 # The slow rhythm, which begins by itself two minutes after the last work.
-                Case(name="idle", seconds=60, settings={"DELIVERY_FAST_INTERVAL": "15000"}),
+                Case(name="idle", seconds=50, settings={"DELIVERY_FAST_INTERVAL": "15000"}),
             ),
             budgets=(
                 Budget(fact="core_percent", limit=1.0, scales=True),
