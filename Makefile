@@ -45,12 +45,14 @@ test-containers: $(READY)  ## Run the tests of images and compose stack (needs a
 	@node --test ops/openclaw/test/*.test.mjs >/dev/null || { node --test ops/openclaw/test/*.test.mjs; exit 1; }
 	@.venv/bin/python -m pytest -m containers tests/containers $(ARGS)
 
-check: $(READY)  ## Check format, lint, walls between packages, and types
-	@echo "Checking format, lint, walls and types …"
+check: $(READY)  ## Check format, lint, walls between packages, types, dependencies and known holes in them
+	@echo "Checking format, lint, walls, types and dependencies …"
 	@.venv/bin/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/lint-imports --no-cache >/dev/null || { .venv/bin/lint-imports --no-cache; exit 1; }
 	@.venv/bin/mypy --no-error-summary
+	@.venv/bin/deptry . >/dev/null 2>&1 || { .venv/bin/deptry .; exit 1; }
+	@.venv/bin/python -m dispatcher.lab.audit constraints.txt
 	@echo "All checks passed."
 
 format: $(READY)  ## Format the code and fix what can be fixed

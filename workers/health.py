@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import make_wsgi_app
-from waitress.server import create_server
 
 from dispatcher.adapters.redis.pulses import PULSE
 from dispatcher.domain.errors import StoreError
+from dispatcher.web.serving import make_server
 from dispatcher.wiring import Parts
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SILENT_S: Final = 60.0
 _THREADS: Final = 2
+_BODY_LIMIT: Final = 1024
+"""Nobody sends one."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +73,12 @@ def serve(parts: Parts, *, stuck: Callable[[], tuple[str, ...]]) -> None:
         return [json.dumps({"alive": not names, "stuck": list(names)}).encode()]
 
     try:
-        server = create_server(
-            app, host=settings.health_host, port=settings.metrics_port, threads=_THREADS, ident=None
+        server = make_server(
+            app,
+            host=settings.health_host,
+            port=settings.metrics_port,
+            threads=_THREADS,
+            body_limit=_BODY_LIMIT,
         )
     except OSError as error:
         _log.warning(

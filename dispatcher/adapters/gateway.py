@@ -268,7 +268,7 @@ def _wish(headers: httpx.Headers) -> timedelta | None:
         else:
             since = parsedate_to_datetime(headers["date"])
             wish = parsedate_to_datetime(text) - since
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return min(max(wish, timedelta(0)), _LONGEST_WISH)
 

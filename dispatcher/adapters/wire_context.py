@@ -40,7 +40,8 @@ _MOST_MIN: Final = 7 * 24 * 60.0
 def _as_minutes(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return _USUAL_MIN
-    return min(max(float(value), _LEAST_MIN), _MOST_MIN)
+    # Bounded first: a whole number can be too large to be a float.
+    return float(min(max(value, _LEAST_MIN), _MOST_MIN))
 
 
 class _WireAgent(Wire):

@@ -15,8 +15,6 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final
 
-from waitress.server import create_server
-
 from dispatcher.adapters.directory import SharedDirectory
 from dispatcher.adapters.redis.connection import server_state
 from dispatcher.adapters.redis.leader import RedisLead
@@ -37,10 +35,10 @@ from dispatcher.web.agents import BODY_LIMIT, AgentSide
 from dispatcher.web.app import build_app
 from dispatcher.web.console import ConsoleSide
 from dispatcher.web.limits import Budget
+from dispatcher.web.serving import make_server
 from dispatcher.wiring import Parts, milliseconds, wire
 
 _WEB_THREADS: Final = 12
-_SILENT_S: Final = 30
 """A connection that neither sends nor takes anything for so long is closed."""
 HANGS: Final = 70
 """The exit code of a process whose loops hang (``EX_SOFTWARE``)."""
@@ -249,14 +247,12 @@ def _make_server(parts: Parts, health: Health, wake: Callable[[], None]) -> Any:
             sandbox=(settings.sandbox_url, settings.account_id) if settings.sandbox_url else None,
         ),
     )
-    return create_server(
+    return make_server(
         app,
         host=settings.health_host,
         port=settings.health_port,
         threads=_WEB_THREADS,
-        max_request_body_size=BODY_LIMIT,
-        channel_timeout=_SILENT_S,
-        ident=None,
+        body_limit=BODY_LIMIT,
     )
 
 

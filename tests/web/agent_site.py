@@ -58,7 +58,7 @@ class AgentSite:
 
     def __post_init__(self) -> None:
         self.tokens = TurnTokens(SecretStr("k" * 32), life=LIFE, clock=self.clock)
-        side = AgentSide(
+        self.side = AgentSide(
             read_pass=self.tokens.read,
             actions=self.actions,
             directory=Crew(),
@@ -66,8 +66,8 @@ class AgentSite:
             clock=self.clock,
             budget=Budget(self.clock, calls=self.calls),
         )
-        self.places = side.places
-        self.client: FlaskClient = Site().client(agents=side)
+        self.places = self.side.places
+        self.client: FlaskClient = Site().client(agents=self.side)
 
     def token(self, who: Rights | None = None, session: str = "task:t:agent:e:acc:v1") -> str:
         return self.tokens.mint(who or rights(), SessionKey(session))
