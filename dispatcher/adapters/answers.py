@@ -48,7 +48,8 @@ def _read_success(body: Any) -> Reply:  # noqa: ANN401 - JSON
         raise errors.AskFailed("the gateway answered 2xx with something that is not JSON")
     status = body.get("status")
     if status not in ("completed", "incomplete", None) or body.get("error"):
-        raise errors.AskFailed(f"the run failed inside a 2xx: {_message_of(body) or status}")
+        why = _message_of(body) or short_error(str(status))
+        raise errors.AskFailed(f"the run failed inside a 2xx: {why}")
     output = body.get("output")
     if not isinstance(output, list):
         raise errors.AskFailed("the gateway answered 2xx without an output")

@@ -79,6 +79,8 @@ class OpenClawGateway:
         self._clock = clock
         self._version_checked_at: float | None = None
         self._looking = threading.Lock()
+        self._looks = 0
+        self._refusal: str | None = None
 
     def close(self) -> None:
         """Close all connections."""
@@ -146,14 +148,17 @@ class OpenClawGateway:
         """Look at the version before the first ask, and now and then: it may have been replaced."""
         if self._is_version_known():
             return
-        # One thread looks; the others wait only for the first look of all.
-        if not self._looking.acquire(blocking=self._version_checked_at is None):
-            return
-        try:
-            if not self._is_version_known():
-                self._check_version(hold)
-        finally:
-            self._looking.release()
+        # One thread looks; the others wait only for a look that finds a version for the first time,
+        # and whatever the one finds that they have waited for is good for them as well.
+        looks = self._looks
+        if self._looking.acquire(blocking=self._version_checked_at is None):
+            try:
+                if self._looks == looks and not self._is_version_known():
+                    self._check_version(hold)
+            finally:
+                self._looking.release()
+        if self._refusal is not None:
+            raise errors.GatewayMisconfigured(self._refusal)
 
     def _is_version_known(self) -> bool:
         checked_at = self._version_checked_at
@@ -161,11 +166,14 @@ class OpenClawGateway:
 
     def _check_version(self, hold: Hold) -> None:
         now = self._clock.monotonic()
-        state = self._look(hold)
+        try:
+            state = self._look(hold)
+        finally:
+            self._looks += 1
+        self._refusal = (state.problem or "the gateway is too old") if state.is_too_old else None
         if state.is_too_old:
             self._version_checked_at = None
-            raise errors.GatewayMisconfigured(state.problem or "the gateway is too old")
-        if state.version is not None:
+        elif state.version is not None:
             self._version_checked_at = now
 
     def _get(self, path: str, hold: Hold | None = None) -> tuple[int, Any]:

@@ -27,7 +27,12 @@ class ThreadClients:
 
     def __init__(self, *, base_url: str, headers: Mapping[str, str], read: timedelta) -> None:
         self._url = httpx.URL(base_url)
-        self._headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        self._headers = {
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "User-Agent": "mission-control-dispatcher",
+            **headers,
+        }
         self._read_s = read.total_seconds()
         self._tls = ssl.create_default_context()
         self._tls.set_alpn_protocols(["http/1.1"])
@@ -87,7 +92,9 @@ class ThreadClient:
         if connection is not None:
             # An error means that it is closed already, which is all that was wanted.
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                # Not the method of TLS: that forgets the encryption first, and another thread may
+                # be about to send.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 class Ending(StrEnum):

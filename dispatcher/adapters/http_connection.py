@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import httptools
 import httpx
@@ -117,7 +117,8 @@ class Answer:
         self.is_head_over = self.is_over = self.may_stay = False
         self._body_limit = body_limit
         self._is_packed = False
-        self._parser = httptools.HttpResponseParser(self)
+        self._received = 0
+        self._parser: Any = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes; none are the end of the connection.
@@ -134,11 +135,21 @@ class Answer:
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            raise httpx.RemoteProtocolError(type(error).__name__) from error
+            self.may_stay = False
+            if not self.is_over:
+                raise httpx.RemoteProtocolError(type(error).__name__) from error
+        self._received += len(data)
+        if self._received > 2 * self._body_limit + _LARGEST_HEAD:
+            # Frames and trailers count as well.
+            raise BodyTooLarge
         if self._is_packed:
             raise httpx.RemoteProtocolError("the body is encoded although nobody asked for it")
         if len(self.body) > self._body_limit:
             raise BodyTooLarge
+
+    def close(self) -> None:
+        """Let the parser go: it knows us as we know it, and both would stay until somebody looks."""
+        self._parser = None
 
     def on_message_begin(self) -> None:
         """See httptools."""
@@ -147,7 +158,9 @@ class Answer:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools."""
-        self.headers.append((name, value))
+        # What comes later are trailers, or a second answer.
+        if not self.is_head_over:
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """See httptools."""
@@ -158,8 +171,10 @@ class Answer:
         if not self.is_head_over:
             self.headers.clear()
         # Nobody asked for a packed body, which may unfold without end.
-        if any(name.lower() == b"content-encoding" for name, _ in self.headers):
-            self._is_packed = True
+        self._is_packed = any(
+            name.lower() == b"content-encoding" and value.strip().lower() != b"identity"
+            for name, value in self.headers
+        )
 
     def on_body(self, part: bytes) -> None:
         """See httptools."""
@@ -178,13 +193,29 @@ class Answer:
 
 
 def _exchange(connection: socket.socket, request: bytes, *, body_limit: int) -> Answer:
+    answer, unsent = Answer(body_limit=body_limit), None
     try:
         connection.sendall(request)
     except TimeoutError as error:
         raise httpx.WriteTimeout(type(error).__name__) from error
     except OSError as error:
-        raise httpx.WriteError(type(error).__name__) from error
-    answer, head = Answer(body_limit=body_limit), 0
+        # Who refuses a request early closes before it was read; the answer says why.
+        unsent = error
+    try:
+        _read(connection, answer)
+    except httpx.TransportError:
+        if unsent is not None:
+            raise httpx.WriteError(type(unsent).__name__) from unsent
+        raise
+    finally:
+        answer.close()
+    if unsent is not None:
+        answer.may_stay = False
+    return answer
+
+
+def _read(connection: socket.socket, answer: Answer) -> None:
+    head = 0
     while not answer.is_over:
         try:
             data = connection.recv(_PART)
@@ -196,7 +227,6 @@ def _exchange(connection: socket.socket, request: bytes, *, body_limit: int) -> 
         head += 0 if answer.is_head_over else len(data)
         if head > _LARGEST_HEAD:
             raise httpx.RemoteProtocolError("the head of the answer is larger than 64 KiB")
-    return answer
 
 
 def _has_news(connection: socket.socket) -> bool:

@@ -120,6 +120,10 @@ class Reading:
         if not is_good or re.search(r"\s", url):
             self.problems.append(f"{name.upper()} is not a URL that can be used: {hint}.")
         elif name in {"convex_url", "openclaw_gateway_url"}:
+            if "@" in urlsplit(url).netloc:
+                self.problems.append(
+                    f"{name.upper()} holds a user or a password: neither would be sent; take it out."
+                )
             self.values[name] = url.rstrip("/")
 
     def gateway_token(self) -> None:

@@ -401,3 +401,49 @@ def test_a_dead_letter_of_the_newer_message_makes_way(store, redis_client) -> No
     stats = store.stats()
     assert (stats.open, stats.dead) == (0, 0)
     assert redis_client.hget("mission-control:{acc}:row:n1", "open") == b"0"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("step", ["claim", "settle"])
+def test_a_mailbox_that_has_lost_itself_ends_no_script(store: RedisMailboxes, step: str) -> None:
+    """Somebody has deleted its keys while it stood in line: Redis must not look for it for ever."""
+    store.put([entry("n1"), entry("n2", task="t2"), entry("n3", task="t3", at=2000)])
+    held = claimed(store)
+    client, prefix = store._client, store._prefix
+    for name in ("a1:t1", "a1:t2"):
+        if name != held.conversation:
+            client.delete(f"{prefix}mailbox:{name}", f"{prefix}mail:{name}")
+
+    if step == "claim":
+        assert claimed(store).entry.notification == "n3"
+    else:
+        found = store.settle(held, DONE, goes_on=True).next_claim
+        assert found is not None
+        assert found.entry.notification == "n3"
+
+
+def test_what_is_wrong_with_the_next_mailbox_is_no_failure_of_this_one(
+    store: RedisMailboxes,
+) -> None:
+    store.put([entry("n1"), entry("n2", task="t2", at=2000)])
+    held = claimed(store)
+    store._client.delete(f"{store._prefix}story:n2:m1")
+    store._client.set(f"{store._prefix}story:n2:m1", "not a list")
+
+    assert store.settle(held, DONE, goes_on=True) == Done()
+    assert store.claim(held.conversation) is not NotClaimed.HELD
+
+
+def test_a_store_without_limits_goes_on_within_the_workers_own(redis_client: redis.Redis) -> None:
+    """Redis was emptied, and the runtime has not written them anew yet."""
+    store = RedisMailboxes(
+        redis_client, account=AccountId("acc"), lease=LEASE, worker="w", caps=(2, 1)
+    )
+    store.put([entry(f"n{number}", task=f"t{number}") for number in range(3)])
+    store.put([entry("n9", agent="a2")])
+    first, second = claimed(store), claimed(store)
+    assert {first.entry.agent, second.entry.agent} == {"a1", "a2"}
+
+    of_a2 = first if first.entry.agent == "a2" else second
+
+    assert store.settle(of_a2, DONE, goes_on=True).next_claim is None

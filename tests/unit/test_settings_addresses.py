@@ -118,3 +118,11 @@ def test_item_29_the_workspace_as_the_gateway_sees_it(root: str, seen: str, conf
 
     assert read.workspace_seen_by_gateway == seen
     assert read.openclaw_config_path == config
+
+
+@pytest.mark.parametrize("name", ["CONVEX_URL", "OPENCLAW_GATEWAY_URL"])
+def test_a_url_with_a_user_is_refused_because_it_would_not_be_sent(name: str) -> None:
+    (problem,) = problems_of(**{name: "http://alex:hidden@127.0.0.1:1"})
+
+    assert f"{name} holds a user or a password" in problem
+    assert "hidden" not in problem

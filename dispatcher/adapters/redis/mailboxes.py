@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -196,13 +197,17 @@ class RedisMailboxes:
         how = settle_form(outcome, tombstone=TOMBSTONE, dead_limit=self._dead_limit)
         token = secrets.token_hex(12) if goes_on else ""
         done, *rest = self.steps.run(
-            "settle", claim.conversation, claim.token, *how, token, self._lease_ms, self._worker
-        )
+            "settle", claim.conversation, claim.token, *how, token, self._lease_ms, self._worker,
+            *self._caps,
+        )  # fmt: skip
         if not done:
             raise LeaseLost("the claim was lost before its outcome was settled")
         dropped, found, *facts = rest
         if found == b"claimed":
-            return Done(next_claim=read_claim(facts, token=token), dropped=int(dropped))
+            # One that cannot be read is nobody's failure here: its lease runs out.
+            with suppress(KeyError, ValueError, TypeError):
+                return Done(next_claim=read_claim(facts, token=token), dropped=int(dropped))
+            return Done(dropped=int(dropped))
         return Done(to_ring=conversations(name for name in facts if name), dropped=int(dropped))
 
     def sweep(self, *, term: int = 0, unswept: timedelta = timedelta(0)) -> Swept:

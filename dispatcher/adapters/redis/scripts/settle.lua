@@ -18,6 +18,7 @@
 -- ARGV[15] longest_ms    and at most
 -- ARGV[16] next_token    random; the caller claims what is next with it, or "" to have it rung
 -- ARGV[17] lease_ms, ARGV[18] worker   of that claim
+-- ARGV[19] cap, ARGV[20] agent_cap      for a store that has forgotten its limits
 --
 -- Returns  {1, dead letters dropped, "ring", conversation or ""} when done, or
 --          {1, dead letters dropped, "claimed", ...} as claim does, {0} when the claim was lost before
@@ -113,13 +114,14 @@ blame()
 judge_trial()
 release(conversation, now)
 
-local cap, agent_cap = limits()
+local cap, agent_cap = limits(ARGV[19], ARGV[20])
 local has_room = redis.call("ZCARD", P .. "claims") < cap and redis.call("EXISTS", P .. "stop") == 0
 local ring = ""
 if has_room and ARGV[16] ~= "" then
     redis.call("SET", P .. "settled:" .. token, "", "PX", ANSWER_MS)
-    local found = hand_out(ARGV[16], ARGV[17], ARGV[18], agent_cap, now)
-    if found then return {1, dropped, unpack(found)} end
+    -- What is wrong with another mailbox must not look like a failure of this one.
+    local well, found = pcall(hand_out, ARGV[16], ARGV[17], ARGV[18], agent_cap, now)
+    if well and found then return {1, dropped, unpack(found)} end
 elseif has_room then
     ring = eligible(1, agent_cap, now)[1] or ""
 end

@@ -63,7 +63,9 @@ local function hand_out(token, lease_ms, worker, agent_cap, now)
     local conversation = next_in_line(agent_cap, now)
     local head = conversation and sound_head(conversation)
     while conversation and not head do
-        if is_spoiled(conversation) then evict(conversation) else stand(conversation, now) end
+        -- Out of every line first: a mailbox that has lost itself would be found there for ever.
+        evict(conversation)
+        if not is_spoiled(conversation) then stand(conversation, now) end
         conversation = next_in_line(agent_cap, now)
         head = conversation and sound_head(conversation)
     end
