@@ -41,6 +41,7 @@ _LOOK: Final = timedelta(seconds=5)
 _LOOK_BYTES: Final = 4 * 1024 * 1024
 _LONGEST_WISH: Final = timedelta(minutes=10)
 _VERSION_S: Final = 60.0
+_LONGEST_VERSION: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +300,7 @@ def _state_of(ready: tuple[int, Any], started: tuple[int, Any]) -> GatewayState:
             "it has no /readyz. Upgrade it (2026.9.6 is the version this program is made for).",
         )
     found = started[1].get("version") if isinstance(started[1], dict) else None
-    version = found if isinstance(found, str) else None
+    version = found[:_LONGEST_VERSION] if isinstance(found, str) else None
     if version is not None and not is_supported(version):
         return GatewayState(
             is_ready=False,

@@ -6,7 +6,7 @@ floats and become integers where they count milliseconds.
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dispatcher.domain.errors import BackendGarbled
 from dispatcher.domain.ids import AgentId, MessageId, NotificationId, TaskId
@@ -33,8 +33,19 @@ def as_objects(value: object) -> list[object]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
+def _sendable(text: str) -> str:
+    """Refuse half a character, which cannot be written as UTF-8."""
+    text.encode()
+    return text
+
+
 Text = Annotated[str, BeforeValidator(as_text)]
 """A text that may be missing or null: then it is empty."""
+
+Sendable = Annotated[str, AfterValidator(_sendable)]
+"""A text that goes on to Redis and back to the backend."""
+
+Id = Annotated[Sendable, Field(min_length=1)]
 
 Millis = Annotated[float, Field(ge=0, lt=253_402_300_800_000, allow_inf_nan=False)]
 """Unix milliseconds before the year 10000, which is as far as dates go."""
@@ -49,13 +60,13 @@ class Wire(BaseModel):
 class WireNotification(Wire):
     """A row of the backend's notifications."""
 
-    id_: str = Field(alias="_id", min_length=1)
+    id_: Id = Field(alias="_id")
     creation_time: Millis = Field(alias="_creationTime", default=0)
     type_: Text = Field(alias="type", default="")
-    recipient_id: str = Field(alias="recipientId", min_length=1)
+    recipient_id: Id = Field(alias="recipientId")
     recipient_type: str | None = Field(alias="recipientType", default=None)
-    task_id: str | None = Field(alias="taskId", default=None)
-    message_id: str | None = Field(alias="messageId", default=None)
+    task_id: Sendable | None = Field(alias="taskId", default=None)
+    message_id: Sendable | None = Field(alias="messageId", default=None)
     title: Text = ""
     body: Text = ""
     created_at: Millis = Field(alias="createdAt")

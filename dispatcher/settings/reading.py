@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx
+from redis.connection import parse_url
+
 LEVELS: Final = ("debug", "info", "warn", "error")
 _WHERE: Final = "generate one in Mission Control, in the deployment that CONVEX_URL names"
 _LOCAL_HOSTS: Final = frozenset({
@@ -115,7 +118,9 @@ class Reading:
             parts = urlsplit(url)
             is_good = parts.scheme in schemes and bool(parts.hostname or parts.scheme == "unix")
             is_good = is_good and (parts.port is None or parts.port > 0)
-        except ValueError:
+            # Whoever connects later must be able to read it as well.
+            _ = _redis_options(url) if name == "redis_url" else httpx.URL(url).host
+        except (ValueError, httpx.InvalidURL):
             is_good = False
         if not is_good or re.search(r"\s", url):
             self.problems.append(f"{name.upper()} is not a URL that can be used: {hint}.")
@@ -175,6 +180,10 @@ class Reading:
         for name in ("health_host", "openclaw_workspace_root"):
             if not self.values.get(name, "x"):
                 del self.values[name]
+
+
+def _redis_options(url: str) -> object:
+    return parse_url(url)  # type: ignore[no-untyped-call]  # it has no types
 
 
 def _clean(name: str, value: object) -> Any:  # noqa: ANN401 - whatever a source gives

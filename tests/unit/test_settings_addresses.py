@@ -126,3 +126,17 @@ def test_a_url_with_a_user_is_refused_because_it_would_not_be_sent(name: str) ->
 
     assert f"{name} holds a user or a password" in problem
     assert "hidden" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("REDIS_URL", "redis://127.0.0.1:1/0?db=x"),
+        ("REDIS_URL", "redis://127.0.0.1:1/0?max_connections=x"),
+        ("CONVEX_URL", "http://\u3002"),
+        ("CONVEX_URL", "http://xn--.x"),
+        ("OPENCLAW_GATEWAY_URL", "http://[v1.a]"),
+    ],
+)
+def test_a_url_that_no_client_can_read_is_refused(name: str, url: str) -> None:
+    assert any(name in problem for problem in problems_of(**{name: url}))
