@@ -4,7 +4,6 @@ import json
 import re
 import threading
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -13,6 +12,7 @@ import httpx
 from pydantic import SecretStr
 
 from dispatcher.adapters.answers import read_answer
+from dispatcher.adapters.gateway_state import GatewayState, state_of
 from dispatcher.adapters.http import (
     Ending,
     Exchange,
@@ -30,9 +30,6 @@ from dispatcher.domain.text import without_lone_surrogates
 from dispatcher.domain.tools import Tool
 from dispatcher.ports import Ask, Clock, Hold
 
-OLDEST: Final = (2026, 7)
-"""The oldest gateway that runs our asks; the newest one tried is 2026.9.6."""
-
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE | re.ASCII)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _REQUEST_LIMIT: Final = 20 * 1024 * 1024
@@ -41,24 +38,6 @@ _LOOK: Final = timedelta(seconds=5)
 _LOOK_BYTES: Final = 4 * 1024 * 1024
 _LONGEST_WISH: Final = timedelta(minutes=10)
 _VERSION_S: Final = 60.0
-_LONGEST_VERSION: Final = 80
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayState:
-    """What a look at the gateway found.
-
-    Attributes:
-        is_ready: It would take an ask now.
-        version: As it says itself, or None.
-        problem: What is wrong and what to do, or None.
-        is_too_old: It answers, but as a gateway that cannot run our asks.
-    """
-
-    is_ready: bool
-    version: str | None
-    problem: str | None = None
-    is_too_old: bool = False
 
 
 class OpenClawGateway:
@@ -135,7 +114,7 @@ class OpenClawGateway:
                 problem=f"The gateway cannot be reached ({type(error).__name__}). Is it running, "
                 "and is OPENCLAW_GATEWAY_URL right?",
             )
-        return _state_of(ready, started)
+        return state_of(ready, started)
 
     def accepts_token(self) -> bool | None:
         """Say whether the gateway takes our token; None when it cannot be told."""
@@ -280,45 +259,3 @@ def _wish(headers: httpx.Headers) -> timedelta | None:
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return min(max(wish, timedelta(0)), _LONGEST_WISH)
-
-
-def _state_of(ready: tuple[int, Any], started: tuple[int, Any]) -> GatewayState:
-    status, facts = ready
-    if status != httpx.codes.OK and not isinstance(facts, dict):
-        return GatewayState(
-            is_ready=False,
-            version=None,
-            problem=f"HTTP {status}: what answers is not the gateway itself. Does it run behind "
-            "the proxy that OPENCLAW_GATEWAY_URL names?",
-        )
-    if not isinstance(facts, dict) or "ready" not in facts:
-        return GatewayState(
-            is_ready=False,
-            version=None,
-            is_too_old=True,
-            problem="What answers there is no OpenClaw gateway of 2026.7 or later: "
-            "it has no /readyz. Upgrade it (2026.9.6 is the version this program is made for).",
-        )
-    found = started[1].get("version") if isinstance(started[1], dict) else None
-    version = found[:_LONGEST_VERSION] if isinstance(found, str) else None
-    if version is not None and not is_supported(version):
-        return GatewayState(
-            is_ready=False,
-            version=version,
-            is_too_old=True,
-            problem=f"Gateway {version} is too old: it does not run tools of requests and answers "
-            "errors as replies. Upgrade to 2026.7 or later, best 2026.9.6.",
-        )
-    if status == 200 and facts["ready"] is True:
-        return GatewayState(is_ready=True, version=version)
-    failing = facts.get("failing")
-    why = ", ".join(map(str, failing)) if isinstance(failing, list) else "it does not say why"
-    return GatewayState(
-        is_ready=False, version=version, problem=f"The gateway is not ready yet: {why[:200]}."
-    )
-
-
-def is_supported(version: str) -> bool:
-    """Say whether we work with a gateway version; one that we cannot read passes."""
-    found = re.match(r"v?(\d{4})\.(\d{1,2})\b", version)
-    return found is None or (int(found[1]), int(found[2])) >= OLDEST

@@ -3,7 +3,7 @@
 import threading
 from datetime import datetime, timedelta
 
-from dispatcher.adapters.gateway import GatewayState
+from dispatcher.adapters.gateway_state import GatewayState
 from dispatcher.domain.redact import short_error
 from dispatcher.domain.standing import Level, Problem
 from dispatcher.domain.upgrade import Versions

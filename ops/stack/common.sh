@@ -58,7 +58,7 @@ need_env_file() {
     [ -f .env ] || die "There is no .env: cp .env.example .env, and fill in ACCOUNT_ID, CONVEX_URL and SERVICE_TOKEN."
     local missing=() name keys=""
     for name in ACCOUNT_ID CONVEX_URL SERVICE_TOKEN; do
-        [ -n "$(from_env_file "$name")" ] || missing+=("$name")
+        [ -n "$(from_env_file "$name")$(from_env_file "${name}_FILE")" ] || missing+=("$name")
     done
     [ ${#missing[@]} -eq 0 ] || die "These are not set in .env: ${missing[*]}."
     case " $PROFILE " in *" openclaw "*) ;; *) return 0 ;; esac

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dispatcher.adapters.gateway import is_supported
+from dispatcher.adapters.gateway_state import is_supported
 from dispatcher.domain import errors
 from dispatcher.sandbox.gateway.server import ScriptedGateway
 from tests.adapters.gateway_desk import Desk, healthy, response, said

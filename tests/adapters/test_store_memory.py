@@ -313,3 +313,19 @@ def test_rows_of_one_day_cost_little_memory(room: Room) -> None:
     tombstones = [f"{PREFIX}{key}" for key in room.left() if "n1" in key]
 
     assert sum(room.client.memory_usage(key) or 0 for key in tombstones) < 2_000
+
+
+def test_a_flood_costs_no_more_than_what_the_backend_lists(room: Room) -> None:
+    """A hundred thousand undelivered rows: the backend lists its 500 oldest, again and again."""
+    page = [
+        entry(f"n{number:0>30}", m="m" * 32, task=f"t{number % 50:0>30}", at=1_000 + number)
+        for number in range(500)
+    ]
+    before = room.client.info("memory")["used_memory"]
+
+    for _ in range(20):
+        room.store.put(page)
+
+    used = room.client.info("memory")["used_memory"] - before
+    assert room.store.stats().open == 500
+    assert used < 500 * 8 * 1024

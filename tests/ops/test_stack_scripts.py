@@ -173,6 +173,12 @@ def test_the_env_file_is_read_as_compose_reads_it(shell: Shell, line: str, value
     assert done.stdout == value, done.stderr
 
 
+def test_a_token_in_a_file_of_its_own_is_no_missing_one(shell: Shell) -> None:
+    shell.env({"SERVICE_TOKEN": "", "SERVICE_TOKEN_FILE": "/run/secrets/token"})
+
+    assert "not set in .env" not in shell.run("up").stderr
+
+
 def test_a_token_of_the_shell_does_not_count(shell: Shell) -> None:
     """The containers would not see it."""
     shell.env({"SERVICE_TOKEN": ""})

@@ -21,7 +21,8 @@ from pydantic import SecretStr
 from dispatcher.adapters.answers import read_answer
 from dispatcher.adapters.convex_actions import ConvexActions
 from dispatcher.adapters.convex_errors import WORDS, function_error, http_error, parsed
-from dispatcher.adapters.gateway import GatewayState, _state_of, _wish
+from dispatcher.adapters.gateway import _wish
+from dispatcher.adapters.gateway_state import GatewayState, state_of
 from dispatcher.adapters.http_connection import Answer, BodyTooLarge
 from dispatcher.adapters.turn_tokens import PREFIX, Pass, TokenRefused, TurnTokens
 from dispatcher.adapters.wire import read_member, read_page, read_upgrade
@@ -517,7 +518,7 @@ def or_none(text: str) -> Any:
 
 
 def looked(ready: tuple[int, str], started: tuple[int, str]) -> None:
-    state = _state_of((ready[0], or_none(ready[1])), (started[0], or_none(started[1])))
+    state = state_of((ready[0], or_none(ready[1])), (started[0], or_none(started[1])))
 
     assert isinstance(state, GatewayState)
 

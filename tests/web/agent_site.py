@@ -1,5 +1,6 @@
 """A site that serves agents, with the tokens of a few of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from dispatcher.adapters.turn_tokens import TurnTokens
+from dispatcher.adapters.turn_tokens import Pass, TurnTokens
 from dispatcher.domain.ids import SessionKey, TaskId
 from dispatcher.domain.notification import Agent, Flags
 from dispatcher.domain.rights import Rights
@@ -58,8 +59,12 @@ class AgentSite:
 
     def __post_init__(self) -> None:
         self.tokens = TurnTokens(SecretStr("k" * 32), life=LIFE, clock=self.clock)
+        self.serve(self.tokens.read)
+
+    def serve(self, read_pass: Callable[[str], Pass]) -> None:
+        """Serve agents whom this recognises."""
         self.side = AgentSide(
-            read_pass=self.tokens.read,
+            read_pass=read_pass,
             actions=self.actions,
             directory=Crew(),
             tally=self.tally,

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+import redis
 from flask import Flask
 from pydantic import SecretStr
 
+from dispatcher.adapters.redis.passes import RedisPasses
+from dispatcher.adapters.turn_passes import TurnPasses
 from dispatcher.adapters.turn_tokens import TokenRefused, TurnTokens
 from dispatcher.domain.catalogue import EVERY_TOOL
 from dispatcher.domain.ids import SessionKey, TaskId
@@ -188,6 +191,30 @@ def test_tokens_of_other_keys_and_forms_are_refused_by_the_reader_itself(site: A
         with pytest.raises(TokenRefused):
             site.tokens.read(given)
     assert site.tokens.read(site.token()).rights.agent == ENGINEER
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("tool", TOOLS, ids=named)
+def test_a_bare_session_key_is_good_only_where_that_is_allowed(
+    redis_client: redis.Redis, tool: Tool, is_on: bool
+) -> None:
+    """And only for a session that has had a turn."""
+    site = AgentSite()
+    store = RedisPasses(redis_client, "mission-control:{acc}:")
+    passes = TurnPasses(
+        site.tokens, base_url="", has_client_tools=True, legacy=store if is_on else None
+    )
+    site.serve(passes.read)
+    store.remember(rights(lead=True, done=True), SessionKey(SESSION))
+
+    known, unknown = (
+        site.post(tool.path, body_of(tool), token=None, headers={HEADER: key})
+        for key in (SESSION, SESSION.replace("v1", "v2"))
+    )
+
+    assert unknown.status_code == 401
+    assert (known.status_code not in {401, 403}) == is_on
+    assert is_on or site.did_nothing
 
 
 # The console, and what else is written with POST

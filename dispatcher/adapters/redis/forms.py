@@ -27,9 +27,12 @@ from dispatcher.domain.ids import (
     NotificationId,
     TaskId,
 )
+from dispatcher.domain.journal import Journal, Stage
 from dispatcher.domain.notification import Kind
+from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import GATEWAY_BLAME
 from dispatcher.domain.story import Record
+from dispatcher.domain.world import AgentRest, Circuit, CircuitState
 
 Facts = Mapping[str, str]
 
@@ -168,3 +171,49 @@ def settle_form(outcome: Outcome, *, tombstone: timedelta, dead_limit: int) -> t
         milliseconds(blame.wish), *growth_of(blame), sign.value, dead_limit,
         *growth_of(GATEWAY_BLAME),
     )  # fmt: skip
+
+
+def detail_of(journal: Journal) -> str:
+    """Say more of a step, for people; never a session key and never what anybody said."""
+    match journal.stage:
+        case Stage.ASKED:
+            return str(journal.asks)
+        case Stage.TOOLS:
+            return f"round {journal.rounds}: {len(journal.results)} of {journal.calls_begun}"
+        case Stage.DYING:
+            return journal.cause or ""
+        case _:
+            return journal.outcome or ""
+
+
+def cost_of(journal: Journal) -> tuple[int, int]:
+    """Tell what the answer in a journal cost: tokens in and out."""
+    if journal.reply is None:
+        return 0, 0
+    return journal.reply.usage.input_tokens, journal.reply.usage.output_tokens
+
+
+def answer_of(reply: Reply) -> str:
+    """Say of an answer what it cost, for people; never what was said."""
+    used, calls = reply.usage, len(reply.tool_calls)
+    tokens = f"{used.input_tokens} tokens in, {used.output_tokens} out"
+    return f"{calls} tool calls, {tokens}" if calls else tokens
+
+
+def read_circuit(facts: dict[str, str]) -> Circuit | None:
+    """Read the circuit; None when it is closed."""
+    if "state" not in facts:
+        return None
+    return Circuit(
+        state=CircuitState(facts["state"]),
+        cause=facts["cause"],
+        since=instant(facts["since"]),
+        failures=int(facts["failures"]),
+        probe_at=instant(facts["probe_at"]),
+    )
+
+
+def read_rest(facts: Sequence[Any]) -> AgentRest:
+    """Read one agent's rest."""
+    agent, until, cause, since = (part.decode() for part in facts)
+    return AgentRest(agent=AgentId(agent), cause=cause, since=instant(since), until=instant(until))

@@ -5,29 +5,33 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import redis
 
 from dispatcher.adapters.redis.connection import translated_errors
 from dispatcher.adapters.redis.forms import (
+    answer_of,
     conversations,
+    cost_of,
     creation_text,
+    detail_of,
     entry_form,
     growth_of,
     instant,
     milliseconds,
     pairs,
+    read_circuit,
     read_claim,
+    read_rest,
     settle_form,
 )
 from dispatcher.adapters.redis.steps import Steps
 from dispatcher.domain.delivery import Claim, Entry, NotClaimed, Outcome, entry_of
 from dispatcher.domain.errors import LeadLost, LeaseLost, StoreUnusable
-from dispatcher.domain.ids import NOTHING, AccountId, AgentId, ConversationId
+from dispatcher.domain.ids import NOTHING, AccountId, ConversationId
 from dispatcher.domain.journal import Journal, Stage, dump
 from dispatcher.domain.notification import Notification
-from dispatcher.domain.reply import Reply
 from dispatcher.domain.retry import (
     AFTER_A_BREAK,
     AGENT_BLAME,
@@ -38,7 +42,7 @@ from dispatcher.domain.retry import (
     PROBE_TAKES,
     TRIAL_TAKEN,
 )
-from dispatcher.domain.world import AgentRest, Circuit, CircuitState, World
+from dispatcher.domain.world import World
 from dispatcher.ports import Done, Put, Stats, Swept
 
 LAYOUT: Final = 2
@@ -147,12 +151,12 @@ class RedisMailboxes:
             dump(journal),
             int(uses_row_key),
             journal.stage.value,
-            _detail_of(journal),
+            detail_of(journal),
             int(journal.needs_no_agent),
-            _answer_of(journal.reply) if is_answer and journal.reply else "",
+            answer_of(journal.reply) if is_answer and journal.reply else "",
             journal.shown_ms if journal.stage is Stage.MARKING else 0,
             milliseconds(TOMBSTONE),
-            *(_cost_of(journal) if is_answer else (0, 0)),
+            *(cost_of(journal) if is_answer else (0, 0)),
         )
         if not written:
             raise LeaseLost("the claim was lost before the journal was written")
@@ -245,9 +249,9 @@ class RedisMailboxes:
         now, stop, circuit, rests, paused = self.steps.run("world")
         return World(
             at=instant(now),
-            circuit=_read_circuit(pairs(circuit)),
+            circuit=read_circuit(pairs(circuit)),
             stop=stop.decode() or None,
-            rests=tuple(_read_rest(rests[at : at + 4]) for at in range(0, len(rests), 4)),
+            rests=tuple(read_rest(rests[at : at + 4]) for at in range(0, len(rests), 4)),
             paused=tuple((what, instant(since)) for what, since in pairs(paused).items()),
         )
 
@@ -288,45 +292,3 @@ def refuse_the_past(answer: int) -> None:
     """
     if answer < 0:
         raise LeadLost("this runtime does not lead any more")
-
-
-def _detail_of(journal: Journal) -> str:
-    """Say more of a step, for people; never a session key and never what anybody said."""
-    match journal.stage:
-        case Stage.ASKED:
-            return str(journal.asks)
-        case Stage.TOOLS:
-            return f"round {journal.rounds}: {len(journal.results)} of {journal.calls_begun}"
-        case Stage.DYING:
-            return journal.cause or ""
-        case _:
-            return journal.outcome or ""
-
-
-def _cost_of(journal: Journal) -> tuple[int, int]:
-    if journal.reply is None:
-        return 0, 0
-    return journal.reply.usage.input_tokens, journal.reply.usage.output_tokens
-
-
-def _answer_of(reply: Reply) -> str:
-    used, calls = reply.usage, len(reply.tool_calls)
-    tokens = f"{used.input_tokens} tokens in, {used.output_tokens} out"
-    return f"{calls} tool calls, {tokens}" if calls else tokens
-
-
-def _read_circuit(facts: dict[str, str]) -> Circuit | None:
-    if "state" not in facts:
-        return None
-    return Circuit(
-        state=CircuitState(facts["state"]),
-        cause=facts["cause"],
-        since=instant(facts["since"]),
-        failures=int(facts["failures"]),
-        probe_at=instant(facts["probe_at"]),
-    )
-
-
-def _read_rest(facts: Sequence[Any]) -> AgentRest:
-    agent, until, cause, since = (part.decode() for part in facts)
-    return AgentRest(agent=AgentId(agent), cause=cause, since=instant(since), until=instant(until))

@@ -66,10 +66,12 @@ class Rows:
     Attributes:
         agents: How many share the conversations.
         calls: How often each action was called.
+        listed_ms: When the list was asked for last.
     """
 
     agents: int
     calls: Counter[str] = field(default_factory=Counter)
+    listed_ms: float = 0.0
     _all: list[Row] = field(default_factory=list)
     _by_id: dict[str, Row] = field(default_factory=dict)
     _waiting: dict[str, Row] = field(default_factory=dict)
@@ -107,6 +109,7 @@ class Rows:
         self.calls[action] += 1
         match action:
             case "listUndeliveredNotifications":
+                self.listed_ms = now_ms
                 return self._undelivered(int(args["limit"]))
             case "getNotificationForDelivery":
                 return self._context(self._by_id[args["notificationId"]])

@@ -28,7 +28,7 @@ class Watch:
 
     Attributes:
         begin, end: The readings between which is measured.
-        lists_at_s: When the backend was asked for its list.
+        lists_at_s: When the backend was asked for its list, by the stand-in's clock.
         yardstick: How fast the machine was.
         is_partial: It was interrupted.
     """
@@ -132,9 +132,8 @@ class _Run:
         before = self._seen
         if before and seen["delivered"] != before["delivered"]:
             self._moved_at = now
-        lists = "listUndeliveredNotifications"
-        if before and seen["calls"].get(lists, 0) != before["calls"].get(lists, 0):
-            watch.lists_at_s.append(now)
+        if before and seen["listed_ms"] != before["listed_ms"]:
+            watch.lists_at_s.append(seen["listed_ms"] / 1000)
         if self._skips and seen["delivered"] >= self._skips:
             self._skips, watch.begin = 0, self._stage.read()
         self._seen = seen

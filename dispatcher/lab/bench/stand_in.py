@@ -159,7 +159,12 @@ class Connection(asyncio.Protocol):
 
     def _progress(self) -> dict[str, Any]:
         runs = self._runs
-        asked = {"asks": runs.begun, "most_running": runs.most, "overlaps": runs.overlaps}
+        asked: dict[str, Any] = {
+            "asks": runs.begun,
+            "most_running": runs.most,
+            "overlaps": runs.overlaps,
+        }
+        asked["listed_ms"] = self._rows.listed_ms
         return {**self._rows.progress(), **asked, "calls": dict(self._rows.calls)}
 
     def _write(self, status: int, value: Any) -> None:  # noqa: ANN401 - JSON
