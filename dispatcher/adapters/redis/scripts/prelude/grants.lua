@@ -1,6 +1,8 @@
 -- What every step shares, part five: how a mailbox is handed to a worker.
 
 local EVERY_CLASS = 8
+-- Redis cannot be rid of a script that goes on for ever; the sweeper rings for what is left.
+local MOST_UNSOUND = 100
 
 -- Everything that the holder of a claim is told.
 local function grant(conversation, now)
@@ -61,15 +63,15 @@ end
 -- Hand the first eligible mailbox of the line to a token; nil when none may be claimed.
 local function hand_out(token, lease_ms, worker, agent_cap, now)
     local conversation = next_in_line(agent_cap, now)
-    local head = conversation and sound_head(conversation)
-    while conversation and not head do
+    local head, unsound = conversation and sound_head(conversation), 0
+    while conversation and not head and unsound < MOST_UNSOUND do
         -- Out of every line first: a mailbox that has lost itself would be found there for ever.
         evict(conversation)
         if not is_spoiled(conversation) then stand(conversation, now) end
         conversation = next_in_line(agent_cap, now)
-        head = conversation and sound_head(conversation)
+        head, unsound = conversation and sound_head(conversation), unsound + 1
     end
-    if not conversation then return end
+    if not head then return end
     leave(conversation)
     redis.call("INCR", P .. "turns")
     redis.call("SET", P .. "handed:" .. token, conversation, "PX", lease_ms)
