@@ -78,8 +78,7 @@ bench.add_command(_command("all", "every scenario", tuple(SCENARIOS.values())))
 @without_tracebacks
 def compare(a: Path, b: Path) -> int:
     """Compare two documents that `bench SCENARIO --json` printed: B in ratio to A."""
-    from dispatcher.lab.bench import report
-
+    report, _ = _tools()
     one, other = _read(a), _read(b)
     if one["scenario"] != other["scenario"]:
         raise click.UsageError(f"{a} is of {one['scenario']}, {b} of {other['scenario']}.")

@@ -140,12 +140,11 @@ def test_an_early_refusal_is_heard(desk_at: Callable[..., Desk]) -> None:
     thread = threading.Thread(target=refuse)
     thread.start()
     try:
-        with pytest.raises((errors.AskRefused, errors.AskLost)) as caught:
+        with pytest.raises(errors.AskRefused):
             desk.ask("x" * 5_000_000)
     finally:
         thread.join(10)
         listener.close()
-    assert caught.type is errors.AskRefused
 
 
 def test_many_that_wait_for_the_first_look_wait_for_one(

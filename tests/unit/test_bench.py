@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,22 @@ def test_documents_of_two_scenarios_are_not_compared(tmp_path: Path) -> None:
     )
 
     assert done.exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [["overhead"], ["compare"]])
+def test_without_its_extra_the_benchmark_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    for name in ("psutil", "dispatcher.lab.bench.report", "dispatcher.lab.bench.run"):
+        monkeypatch.setitem(sys.modules, name, None)
+    path = tmp_path / "one.json"
+    path.write_text("{}")
+    files = [str(path), str(path)] if arguments == ["compare"] else []
+
+    done = CliRunner().invoke(dispatcher, ["bench", *arguments, *files])
+
+    assert done.exit_code == 69
+    assert "pip install 'mission-control-dispatcher[embedded]'" in done.output
 
 
 def test_every_budget_is_about_cases_that_exist() -> None:
