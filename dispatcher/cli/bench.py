@@ -130,8 +130,10 @@ def _results(
         place = folder / f"{scenario.name}-{number}"
         try:
             result = run_case(case, place, MachineClock(), lambda text: click.echo(text, err=True))
-        except KeyboardInterrupt:
-            return results, True
+        except KeyboardInterrupt as interrupt:
+            # One that came at the very end brings what was measured.
+            late = getattr(interrupt, "result", None)
+            return [*results, *([late] if late else [])], True
         except (NoRedisServer, StackFailed, RuntimeError, OSError, httpx.HTTPError,
                 redis.RedisError) as error:  # fmt: skip
             complain(

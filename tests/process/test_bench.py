@@ -14,8 +14,9 @@ import pytest
 
 from dispatcher.adapters.clock import MachineClock
 from dispatcher.lab.bench.cases import Case
-from dispatcher.lab.bench.run import run_case
+from dispatcher.lab.bench.run import Interrupted, run_case
 from dispatcher.lab.bench.stage import Stage
+from dispatcher.lab.redis_server import RedisServer
 from dispatcher.lab.stack import StackFailed
 from tests.waiting import until
 
@@ -93,6 +94,29 @@ def test_ctrl_c_stops_everything_and_prints_what_there_is(tmp_path: Path) -> Non
     assert bench.returncode == 1
     until(lambda: not any(one.is_running() for one in ours), seconds=10)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_everything_is_stopped_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was measured is whole, and all that runs is stopped all the same."""
+    stop = RedisServer.stop
+    hits = iter([True])
+
+    def interrupted(server: RedisServer) -> None:
+        if next(hits, False):
+            raise KeyboardInterrupt
+        stop(server)
+
+    before = psutil.Process().children()
+    monkeypatch.setattr(RedisServer, "stop", interrupted)
+
+    with pytest.raises(Interrupted) as caught:
+        run_case(SMALL, tmp_path, MachineClock(), lambda _: None)
+
+    assert not caught.value.result["is_partial"]
+    assert caught.value.result["facts"]["deliveries"] >= SMALL.notifications
+    assert [one for one in psutil.Process().children() if one not in before] == []
 
 
 def test_a_part_that_does_not_come_up_is_told_and_the_rest_is_stopped(

@@ -40,6 +40,14 @@ class Watch:
     is_partial: bool = False
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C came while everything was being stopped; what was measured is whole."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__()
+        self.result = result
+
+
 def run_case(case: Case, folder: Path, clock: Clock, say: Callable[[str], None]) -> Result:
     """Run one case on a fresh stack.
 
@@ -53,15 +61,30 @@ def run_case(case: Case, folder: Path, clock: Clock, say: Callable[[str], None])
         What was measured; marked as partial when Ctrl-C came in the middle.
 
     Raises:
+        Interrupted: Ctrl-C came when it was measured already.
         StackFailed: A part of the stack did not come up, or does not go on.
         NoRedisServer: There is no Redis to start.
     """
     say(f"{case.name}: starting …")
     stage = Stage(folder, case, clock).start()
     try:
-        return _Run(case, stage, clock, say).whole()
-    finally:
+        result = _Run(case, stage, clock, say).whole()
+    except BaseException:
+        _stop(stage)
+        raise
+    if _stop(stage):
+        raise Interrupted(result)
+    return result
+
+
+def _stop(stage: Stage) -> bool:
+    """Stop everything, whatever comes in between; say whether somebody wanted no more meanwhile."""
+    try:
         stage.stop()
+    except KeyboardInterrupt:
+        stage.stop()
+        return True
+    return False
 
 
 class _Run:
