@@ -16,7 +16,6 @@ from dispatcher.domain.delivery import (
     Outcome,
     Resting,
     Settled,
-    Sign,
     Spent,
 )
 from dispatcher.domain.errors import (
@@ -28,12 +27,10 @@ from dispatcher.domain.errors import (
 from dispatcher.domain.ids import ConversationId
 from dispatcher.domain.journal import Journal, Stage, load
 from dispatcher.domain.notification import Kind
-from dispatcher.domain.reply import Reply, Said, judge
 from dispatcher.flows.canonical import tell
 from dispatcher.flows.desk import Attempt, Desk
+from dispatcher.flows.end import counted, die, end, stop_typing
 from dispatcher.flows.heartbeat import beat
-from dispatcher.flows.mark import mark
-from dispatcher.flows.notice import tell_thread
 from dispatcher.flows.turn import ask, go_on, look
 from dispatcher.flows.write_back import finish, write_back
 from dispatcher.ports import Isolation
@@ -157,7 +154,7 @@ def _isolated(attempt: Attempt) -> Outcome | None:
         "the delivery kills every process that runs it",
         extra=attempt.fields("quarantine"),
     )
-    return _end(attempt, Dead(cause=retry.Cause.POISON))
+    return end(attempt, Dead(cause=retry.Cause.POISON))
 
 
 def _run(attempt: Attempt) -> Outcome:
@@ -172,12 +169,12 @@ def _run(attempt: Attempt) -> Outcome:
         # Closed exchanges and refused calls look alike when the claim was lost: that comes first.
         attempt.hold.check()
         _log.warning("the attempt failed: %s", error, extra=attempt.fields("attempt"))
-        outcome = retry.decide(error, _counted(attempt), attempt.desk.bounds)
+        outcome = retry.decide(error, counted(attempt), attempt.desk.bounds)
     except Exception:  # noqa: BLE001 - a defect of ours must not lose the delivery
         attempt.hold.check()
         _log.exception("the attempt failed by a defect", extra=attempt.fields("attempt"))
-        outcome = retry.attempt_spent(retry.Cause.DEFECT, _counted(attempt), attempt.desk.bounds)
-    return _end(attempt, outcome)
+        outcome = retry.attempt_spent(retry.Cause.DEFECT, counted(attempt), attempt.desk.bounds)
+    return end(attempt, outcome)
 
 
 def _beat(attempt: Attempt) -> Outcome:
@@ -191,12 +188,6 @@ def _beat(attempt: Attempt) -> Outcome:
     return outcome
 
 
-def _counted(attempt: Attempt) -> Claim:
-    """Give the claim with the attempts that count for what is being tried now."""
-    claim = attempt.claim
-    return claim.evolve(attempts=max(0, claim.attempts - attempt.journal.attempts_spent))
-
-
 def _resume(attempt: Attempt) -> Outcome:
     """Go on at the step that the journal names."""
     attempt.journal = load(attempt.claim.journal_text)
@@ -206,7 +197,7 @@ def _resume(attempt: Attempt) -> Outcome:
         attempt.desk.tally.resumed(stage=journal.stage.value)
     match journal.stage:
         case Stage.DYING:
-            return _die(attempt, journal.cause or "unknown")
+            return die(attempt, journal.cause or "unknown")
         case Stage.MARKING:
             return finish(attempt, journal.outcome or "answered")
         case _ if journal.reply is not None and journal.needs_no_agent:
@@ -217,89 +208,5 @@ def _resume(attempt: Attempt) -> Outcome:
                 return found
             outcome = write_back(attempt, ask(attempt, found))
     if isinstance(outcome, Resting):
-        _stop_typing(attempt)
+        stop_typing(attempt)
     return outcome
-
-
-def _end(attempt: Attempt, outcome: Outcome) -> Outcome:
-    """Say that the attempt ended; a death is journalled and marked before it is settled."""
-    attempt.keep_answer()
-    _stop_typing(attempt)
-    if not isinstance(outcome, Dead):
-        return outcome
-    if retry.is_fused(outcome.cause) and not _may_die(attempt, outcome):
-        return Resting(
-            delay=timedelta(0), cause=outcome.cause, spends=Spent.NOTHING, sign=outcome.sign
-        )
-    if _has_last_words(attempt):
-        return _last_words(attempt, outcome.sign)
-    try:
-        return _die(attempt, outcome.cause, outcome.sign)
-    except (LeaseLost, StoreError):
-        raise
-    except DispatcherError as error:
-        later = retry.decide(error, _counted(attempt), attempt.desk.bounds)
-        if isinstance(later, Resting):
-            return later
-        # The backend refuses even the mark: nothing more can be done for this row.
-        return outcome
-    except Exception:  # noqa: BLE001 - a defect of ours must not keep the claim for ever
-        _log.exception("dying failed by a defect", extra=attempt.fields("settle"))
-        return outcome
-
-
-def _has_last_words(attempt: Attempt) -> bool:
-    return attempt.journal.has_open_calls and judge(attempt.journal.said) is Said.TEXT
-
-
-def _last_words(attempt: Attempt, sign: Sign) -> Outcome:
-    """Post what the agent said beside its tool calls, when it never got to say more.
-
-    Its tools have run; a dead letter would tell people that nothing came of it.
-    """
-    journal, reply = attempt.journal, Reply(text=attempt.journal.said)
-    # Not as an answer: that would tell the store that the gateway is well.
-    attempt.keep(
-        journal.evolve(
-            stage=Stage.TOOLS,
-            reply=reply,
-            said="",
-            results=(),
-            attempts_spent=attempt.claim.attempts,
-        )
-    )
-    # A failure from here on costs no ask: the next attempt goes on with writing back.
-    return Resting(
-        delay=timedelta(0), cause=retry.Cause.LAST_WORDS, spends=Spent.NOTHING, sign=sign
-    )
-
-
-def _may_die(attempt: Attempt, outcome: Dead) -> bool:
-    if attempt.desk.mailboxes.may_die(attempt.claim, outcome.cause):
-        return True
-    _log.error(
-        "many deliveries fail at once (%s): the gateway is to blame, so nobody asks until it is "
-        "well; this delivery is kept alive",
-        outcome.cause,
-        extra=attempt.fields("fuse"),
-    )
-    return False
-
-
-def _die(attempt: Attempt, cause: str, sign: Sign = Sign.NONE) -> Outcome:
-    """Finish a delivery that is not tried again; from here on it is never asked again."""
-    attempt.write(attempt.journal.evolve(stage=Stage.DYING, cause=cause))
-    if attempt.journal.message is None:
-        tell_thread(attempt, cause)
-    mark(attempt)
-    return Dead(cause=cause, sign=sign)
-
-
-def _stop_typing(attempt: Attempt) -> None:
-    """Nobody shall see an agent typing for ever; best effort."""
-    if not attempt.has_begun:
-        return
-    try:
-        attempt.desk.backend.mark_ended(attempt.claim.entry.notification)
-    except Exception as error:  # noqa: BLE001 - best effort: it must not cost the outcome
-        _log.info("typing may still show: %s", error, extra=attempt.fields("mark_ended"))
