@@ -1,6 +1,7 @@
 """Looks at the store from outside: counted once, bounded, and by the clock of Redis."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -136,6 +137,27 @@ def test_a_list_is_cut_and_counts_all(house: House) -> None:
 
     found = house.survey.places(Where.WAITING, most=7)
     assert (len(found.records), found.total) == (7, 30)
+
+
+def test_the_line_goes_by_arrival_whoever_the_agent_is(house: House) -> None:
+    put = []
+    for agent in [
+        "engineer",
+        "writer",
+        "engineer",
+        "engineer",
+        "squad-lead",
+        "squad-lead",
+        "engineer",
+    ]:
+        put.append(house.put(agent).delivery)
+        # Those of one millisecond stand by their names.
+        time.sleep(0.002)
+
+    for most in (1, 3, 6, 10):
+        found = house.survey.places(Where.WAITING, most=most)
+        assert [one.delivery for one in found.records] == put[:most]
+        assert found.total == len(put)
 
 
 def test_a_paused_conversation_is_listed_although_it_stands_in_no_line(house: House) -> None:

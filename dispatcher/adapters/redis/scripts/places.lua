@@ -25,17 +25,33 @@ local function paused_ones()
     return found
 end
 
+local function at_place(line, place)
+    local one = redis.call("ZRANGE", line, place, place, "WITHSCORES")
+    return one[1] and {line = line, place = place, conversation = one[1], score = tonumber(one[2])}
+end
+
+local function is_before(one, other)
+    if one.score ~= other.score then return one.score < other.score end
+    return one.conversation < other.conversation
+end
+
+-- Merges the agents' lines from their fronts: the cost is that of what is told, not of what waits.
 local function in_class(class)
-    local line, found, total = P .. "line:" .. class, {}, 0
+    local line, fronts, found, total = P .. "line:" .. class, {}, {}, 0
     for _, agent in ipairs(redis.call("ZRANGE", line, 0, -1)) do
         total = total + redis.call("ZCARD", line .. ":" .. agent)
-        local waiting = redis.call("ZRANGE", line .. ":" .. agent, 0, most - 1, "WITHSCORES")
-        for at = 1, #waiting, 2 do found[#found + 1] = {tonumber(waiting[at + 1]), waiting[at]} end
+        fronts[#fronts + 1] = at_place(line .. ":" .. agent, 0)
     end
-    table.sort(found, function(one, other)
-        if one[1] ~= other[1] then return one[1] < other[1] end
-        return one[2] < other[2]
-    end)
+    while #found < most and #fronts > 0 do
+        local first = 1
+        for at = 2, #fronts do
+            if is_before(fronts[at], fronts[first]) then first = at end
+        end
+        local one = fronts[first]
+        found[#found + 1] = one.conversation
+        local behind = at_place(one.line, one.place + 1)
+        if behind then fronts[first] = behind else table.remove(fronts, first) end
+    end
     return found, total
 end
 
@@ -44,7 +60,7 @@ local function waiting_ones()
     for class = 0, CLASSES - 1 do
         local ones, count_of_class = in_class(class)
         total = total + count_of_class
-        for _, one in ipairs(ones) do found[#found + 1] = one[2] end
+        for _, one in ipairs(ones) do found[#found + 1] = one end
     end
     local paused = paused_ones()
     for _, conversation in ipairs(paused) do found[#found + 1] = conversation end
