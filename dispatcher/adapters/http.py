@@ -174,6 +174,9 @@ def send(
         BodyTooLarge: The body is larger than the limit.
     """
     answer = mine.exchange(request, exchange.begin_sending)
+    if answer.ends_with_connection and exchange.ending is not None:
+        # It was us who ended it: this is half of an answer at most.
+        raise httpx.ReadError(f"closed by us: {exchange.ending}")
     return answer.status, httpx.Headers(answer.headers), bytes(answer.body)
 
 
@@ -181,12 +184,16 @@ def _lines(headers: Mapping[str, str]) -> bytes:
     """Write headers.
 
     Raises:
-        httpx.LocalProtocolError: One has a line break in it.
+        httpx.LocalProtocolError: One has a line break in it, or cannot be written as UTF-8.
     """
     text = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text:
         raise httpx.LocalProtocolError("a header has a line break in it")
-    return text.encode()
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Not as its cause: that would show what it is.
+        raise httpx.LocalProtocolError("a header is no UTF-8") from None
 
 
 class Watchdog:

@@ -38,7 +38,9 @@ class OneConnection:
 
     def __init__(self, url: httpx.URL, *, read_s: float, tls: ssl.SSLContext) -> None:
         self.socket: socket.socket | None = None
-        self._address = (url.host, url.port or (443 if url.scheme == "https" else 80))
+        # As bytes, in the form that the Host header has: Python would encode a text by rules of its
+        # own (IDNA 2003), which are those of another host for some names.
+        self._address = (url.raw_host, url.port or (443 if url.scheme == "https" else 80))
         self._tls = tls if url.scheme == "https" else None
         self._read_s = read_s
         self._good_until = 0.0
@@ -85,16 +87,21 @@ class OneConnection:
             self.socket = self._connect()
         except TimeoutError as error:
             raise httpx.ConnectTimeout(type(error).__name__) from error
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # Names that cannot be names as well.
             raise httpx.ConnectError(type(error).__name__) from error
         return self.socket
 
     def _connect(self) -> socket.socket:
-        connection = socket.create_connection(self._address, timeout=_CONNECT_S)
+        connection = socket.create_connection(
+            self._address,  # type: ignore[arg-type]  # it takes bytes as well
+            timeout=_CONNECT_S,
+        )
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_hostname=self._address[0])
+                name = self._address[0].decode("ascii")
+                connection = self._tls.wrap_socket(connection, server_hostname=name)
             connection.settimeout(self._read_s)
         except BaseException:
             connection.close()
@@ -108,6 +115,7 @@ class Answer:
     Attributes:
         headers: Their names and values as they came.
         may_stay: The connection is good for another exchange.
+        ends_with_connection: Nothing but the end of the connection told where its body ends.
     """
 
     def __init__(self, *, body_limit: int) -> None:
@@ -115,6 +123,7 @@ class Answer:
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
         self.is_head_over = self.is_over = self.may_stay = False
+        self.ends_with_connection = False
         self._body_limit = body_limit
         self._is_packed = False
         self._received = 0
@@ -128,9 +137,9 @@ class Answer:
             BodyTooLarge: The body is larger than the limit.
         """
         if not data:
-            if not (self.is_head_over and self._ends_with_connection()):
+            if not (self.is_head_over and self._has_no_length()):
                 raise httpx.RemoteProtocolError("the connection ended in the middle of the answer")
-            self.is_over = True
+            self.is_over = self.ends_with_connection = True
             return
         try:
             self._parser.feed_data(data)
@@ -187,7 +196,7 @@ class Answer:
             self.is_over = True
             self.may_stay = self._parser.should_keep_alive()
 
-    def _ends_with_connection(self) -> bool:
+    def _has_no_length(self) -> bool:
         names = {name.lower() for name, _ in self.headers}
         return names.isdisjoint({b"content-length", b"transfer-encoding"})
 

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dispatcher.domain.errors import SettingsInvalid
 from dispatcher.settings.reading import Reading
+from dispatcher.settings.secret_files import is_secret
 
 _MOST_MS: Final = 86_400_000
 
@@ -252,6 +253,8 @@ class Settings(BaseSettings):
                 reading.number(name, facts, field.default)
             elif field.annotation is bool:
                 reading.flag(name)
+            elif is_secret(field):
+                reading.secret(name)
         reading.level()
         reading.required()
         reading.service_token()

@@ -68,6 +68,14 @@ class Reading:
         elif level:
             self.notes.append(f"LOG_LEVEL is none of {', '.join(LEVELS)}; info is used.")
 
+    def secret(self, name: str) -> None:
+        """Refuse a secret that no header can carry, without showing it."""
+        if not str(self.values.get(name) or "").isprintable():
+            self.problems.append(
+                f"{name.upper()} holds a character that cannot be sent: a line break, a control "
+                "character, or one that is no UTF-8."
+            )
+
     def required(self) -> None:
         """Name what is missing, and where to get it."""
         needs = {
@@ -119,7 +127,10 @@ class Reading:
             is_good = parts.scheme in schemes and bool(parts.hostname or parts.scheme == "unix")
             is_good = is_good and (parts.port is None or parts.port > 0)
             # Whoever connects later must be able to read it as well.
-            _ = _redis_options(url) if name == "redis_url" else httpx.URL(url).host
+            if name == "redis_url":
+                _redis_options(url)
+            else:
+                is_good = is_good and _has_name(httpx.URL(url))
         except (ValueError, httpx.InvalidURL):
             is_good = False
         if not is_good or re.search(r"\s", url):
@@ -180,6 +191,16 @@ class Reading:
         for name in ("health_host", "openclaw_workspace_root"):
             if not self.values.get(name, "x"):
                 del self.values[name]
+
+
+def _has_name(url: httpx.URL) -> bool:
+    """Say whether a host can be looked up: no part of it is empty or longer than 63 letters.
+
+    Raises:
+        ValueError: Its name is in no form that httpx can show.
+    """
+    parts = url.raw_host.removesuffix(b".").split(b".")
+    return ":" in url.host or all(0 < len(part) < 64 for part in parts)
 
 
 def _redis_options(url: str) -> object:

@@ -17,7 +17,7 @@ _ALSO: Final = frozenset({"redis_url"})
 
 def secret_names(fields: Mapping[str, FieldInfo]) -> tuple[str, ...]:
     """Name the settings that may stand in a file, in lower case."""
-    return tuple(name for name, field in fields.items() if name in _ALSO or _is_secret(field))
+    return tuple(name for name, field in fields.items() if name in _ALSO or is_secret(field))
 
 
 def read_secret_files(given: Mapping[str, str | None], names: tuple[str, ...]) -> dict[str, str]:
@@ -57,12 +57,14 @@ def read_secret_files(given: Mapping[str, str | None], names: tuple[str, ...]) -
 
 def _content(path: Path) -> str:
     with path.open("rb") as file:
-        text = file.read(_LARGEST + 1).decode()
-    value = text.strip()
-    if not value or len(text) > _LARGEST or "\n" in value or "\0" in value:
+        content = file.read(_LARGEST + 1)
+    # Some editors begin a file with a mark that nobody sees.
+    value = content.decode("utf-8-sig").strip()
+    if not value or len(content) > _LARGEST or not value.isprintable():
         raise ValueError
     return value
 
 
-def _is_secret(field: FieldInfo) -> bool:
+def is_secret(field: FieldInfo) -> bool:
+    """Say whether a setting is a secret by its type."""
     return SecretStr in {field.annotation, *getattr(field.annotation, "__args__", ())}

@@ -1,5 +1,6 @@
 """Who ends an ask: its time-out, or the claim that was lost."""
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -79,6 +80,43 @@ def test_dripping_headers_are_timed_out(
         desk.ask()
 
     assert time.monotonic() - began < 1.5
+
+
+def begin_without_a_length(request: Request, line: Line) -> bool:
+    """Answer as old proxies do: the end of the connection is the end of the body."""
+    line.send(b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{"object":"response",')
+    return not line.hang()
+
+
+def test_half_a_body_that_we_ended_at_the_deadline_is_a_time_out(
+    raw: Callable[[Play], RawServer], desk_at: Callable[..., Desk]
+) -> None:
+    """Our own end of the connection must not look like the end of the answer."""
+    desk = desk_at(raw(healthy(begin_without_a_length)).url, timeout_s=0.3)
+
+    with pytest.raises(errors.AskTimedOut):
+        desk.ask()
+
+
+def test_half_a_body_that_we_ended_for_a_lost_claim_is_no_answer(
+    raw: Callable[[Play], RawServer],
+    desk_at: Callable[..., Desk],
+    beside: Callable[..., "Future[Any]"],
+) -> None:
+    begun = threading.Event()
+
+    def begin(request: Request, line: Line) -> bool:
+        begun.set()
+        return begin_without_a_length(request, line)
+
+    desk = desk_at(raw(healthy(begin)).url)
+    ask = beside(desk.ask)
+    assert begun.wait(5)
+
+    desk.hold.lose()
+
+    with pytest.raises(errors.AskCancelled):
+        ask.result(10)
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first ask", "later ask"])

@@ -1,5 +1,6 @@
 """Exchanges that other threads may close, the watchdog over them, and clients of one thread each."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -281,3 +282,44 @@ def test_proxies_of_the_environment_are_ignored(
     get(clients_of(server.url).mine())
 
     assert (len(proxy.requests), len(server.requests)) == (0, 1)
+
+
+@pytest.mark.parametrize("url", ["https://stra\u00dfe.example", "https://xn--strae-oqa.example"])
+def test_a_name_is_looked_up_as_it_stands_in_the_host_header(
+    url: str, clients_of: Callable[[str], ThreadClients], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's own rules for names would find another host here, and give it our token."""
+    asked: list[object] = []
+
+    def look_up(host: object, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    with pytest.raises(httpx.ConnectError):
+        get(clients_of(url).mine())
+
+    assert asked == [b"xn--strae-oqa.example"]
+
+
+@pytest.mark.parametrize("host", ["gateway..svc", ".gateway", "a" * 64 + ".svc"])
+def test_a_name_that_is_none_cannot_be_connected_to(
+    host: str, clients_of: Callable[[str], ThreadClients]
+) -> None:
+    for scheme in ("http", "https"):
+        with pytest.raises(httpx.ConnectError):
+            get(clients_of(f"{scheme}://{host}").mine())
+
+
+@pytest.mark.parametrize("value", ["a\udcffb", "a\rb", "a\nb", "a\0b"])
+def test_a_header_that_cannot_be_sent_is_an_error_without_its_value(value: str) -> None:
+    clients = ThreadClients(
+        base_url="http://127.0.0.1:9", headers={"X-Token": value}, read=timedelta(seconds=1)
+    )
+
+    with pytest.raises(httpx.LocalProtocolError) as raised:
+        get(clients.mine())
+
+    assert value not in str(raised.value)
+    assert raised.value.__cause__ is None

@@ -37,9 +37,10 @@ def test_every_secret_may_stand_in_a_file() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"  \n\n"])
-def test_a_secret_is_read_from_its_file(given, tmp_path: Path, end: bytes) -> None:
-    given.setenv("SERVICE_TOKEN_FILE", file_of(tmp_path, TOKEN.encode() + end))
+def test_a_secret_is_read_from_its_file(given, tmp_path: Path, mark: bytes, end: bytes) -> None:
+    given.setenv("SERVICE_TOKEN_FILE", file_of(tmp_path, mark + TOKEN.encode() + end))
 
     settings = load_settings(None)
 
@@ -64,7 +65,17 @@ def test_a_url_with_a_password_may_stand_in_a_file(given, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n", b"one\ntwo", b"\xff\xfe", b"nul\0nul", b"x" * 70_000]
+    "content",
+    [
+        b"",
+        b"\n",
+        b"one\ntwo",
+        b"\xff\xfe",
+        b"nul\0nul",
+        b"one\rtwo",
+        b"\xef\xbb\xbf",
+        b"x" * 70_000,
+    ],
 )
 def test_a_file_that_holds_no_secret_is_told_without_its_content(
     given, tmp_path: Path, content: bytes

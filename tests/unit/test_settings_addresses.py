@@ -136,7 +136,17 @@ def test_a_url_with_a_user_is_refused_because_it_would_not_be_sent(name: str) ->
         ("CONVEX_URL", "http://\u3002"),
         ("CONVEX_URL", "http://xn--.x"),
         ("OPENCLAW_GATEWAY_URL", "http://[v1.a]"),
+        ("OPENCLAW_GATEWAY_URL", "http://gateway..svc:18789"),
+        ("CONVEX_URL", "https://.convex.cloud"),
+        ("CONVEX_URL", f"https://{'a' * 64}.convex.cloud"),
     ],
 )
 def test_a_url_that_no_client_can_read_is_refused(name: str, url: str) -> None:
     assert any(name in problem for problem in problems_of(**{name: url}))
+
+
+@pytest.mark.parametrize(
+    "host", ["name.convex.cloud", "name.example.", "open_claw", "[::1]", "é.example"]
+)
+def test_names_that_can_be_looked_up_pass(host: str) -> None:
+    assert read_with(CONVEX_URL=f"https://{host}").convex_url == f"https://{host}"

@@ -1,10 +1,11 @@
 """No secret is told, neither by a problem nor by the settings themselves."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.domain.errors import SettingsInvalid
-from tests.fakes.environment import ACCOUNT, OTHER_ACCOUNT, REQUIRED, SECRET, read_with
+from tests.fakes.environment import ACCOUNT, OTHER_ACCOUNT, REQUIRED, SECRET, problems_of, read_with
 
 token_parts = st.sampled_from(
     ["mc", "service", "MC", "", ACCOUNT, "abc", " ", '"', "é", "mc_service"]
@@ -49,3 +50,15 @@ def test_item_30_settings_do_not_show_their_tokens() -> None:
 
     assert SECRET not in f"{read!r} {read}"
     assert LONG_SECRET not in f"{read!r} {read}"
+
+
+@pytest.mark.parametrize("letter", ["\r", "\n", "\x1b", "\udcff"])
+@pytest.mark.parametrize("name", ["SERVICE_TOKEN", "OPENCLAW_GATEWAY_TOKEN", "CONSOLE_TOKEN"])
+def test_a_secret_that_no_header_can_carry_is_refused_without_being_told(
+    name: str, letter: str
+) -> None:
+    problems = problems_of(**{name: f"mc_service_{ACCOUNT}_{SECRET}{letter}{LONG_SECRET}"})
+
+    assert any(f"{name} holds a character that cannot be sent" in one for one in problems)
+    assert SECRET not in str(problems)
+    assert LONG_SECRET not in str(problems)
