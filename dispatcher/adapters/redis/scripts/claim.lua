@@ -12,7 +12,8 @@
 --          {"credentials"}, {"full"}, or of the hint: {"circuit"}, {"paused"}, {"agent_resting"},
 --          {"agent_full"}, {"empty"}, {"held"}, {"resting"}, {"waiting"}: others are before it
 --
--- Safe to run twice: a token that got a mailbox gets the same one again.
+-- Safe to run twice: a token that got a mailbox gets the same one again. Safe to run late: one whose
+-- claim is settled gets nothing.
 local now = now_ms()
 local is_unusable = is_spoiled(ARGV[1])
 
@@ -20,6 +21,7 @@ if not is_unusable and holds(ARGV[1], ARGV[2]) then return grant(ARGV[1], now) e
 if ARGV[5] == "1" then return {"empty"} end
 local again = granted(ARGV[2], now)
 if again then return again end
+if redis.call("EXISTS", P .. "settled:" .. ARGV[2]) == 1 then return {"empty"} end
 
 local hint = is_unusable and {}
     or redis.call("HMGET", mailbox_key(ARGV[1]), "agent", "token", "line_class")

@@ -77,7 +77,8 @@ local function hand_out(token, lease_ms, worker, agent_cap, now)
     redis.call("SET", P .. "handed:" .. token, conversation, "PX", lease_ms)
     redis.call("HSET", mailbox_key(conversation), "token", token, "delivery", head,
         "worker", worker, "claimed_at", now)
-    redis.call("HDEL", mailbox_key(conversation), "rung_at", "ring_wait", "joined_at")
+    redis.call("HDEL", mailbox_key(conversation), "rung_at", "ring_wait", "joined_at",
+        "wrote_at")
     redis.call("ZADD", P .. "claims", now + lease_ms, conversation)
     redis.call("HSET", delivery_key(head), "state", "claimed")
     occupy(conversation, head, token, now)

@@ -6,6 +6,7 @@
 --   mailbox:{conversation} hash    agent, n0..n3 (deliveries by class), line_class while in line,
 --                                  joined_at: since when it waits there,
 --                                  token, delivery, worker, claimed_at while claimed,
+--                                  wrote_at: when its journal was written, by its machine's clock,
 --                                  pinned: a head that an attempt has begun, rung_at, ring_wait
 --   mail:{conversation}    zset    "{creation time}|{delivery}" by createdAt: ties in row order
 --   delivery:{delivery}    hash    the entry, state, counters, journal, due, cause, strikes,

@@ -172,7 +172,7 @@ local function release(conversation, now)
     local mailbox = mailbox_key(conversation)
     local found = redis.call("HMGET", mailbox, "token", "agent")
     redis.call("DEL", P .. "handed:" .. found[1])
-    redis.call("HDEL", mailbox, "token", "delivery", "worker", "claimed_at")
+    redis.call("HDEL", mailbox, "token", "delivery", "worker", "claimed_at", "wrote_at")
     redis.call("ZREM", P .. "claims", conversation)
     redis.call("SREM", P .. "claims:" .. found[2], conversation)
     if is_trial(found[1]) then redis.call("HDEL", P .. "circuit", "trial") end
