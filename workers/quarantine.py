@@ -16,15 +16,19 @@ from typing import Final
 
 from dispatcher.adapters.logs import set_up_logs
 from dispatcher.domain.delivery import Claim
+from dispatcher.domain.errors import DispatcherError
 from dispatcher.domain.ids import ConversationId
 from dispatcher.flows.deliver import work_on
 from dispatcher.ports import Hold, Isolation
 from dispatcher.settings import load_settings
 from dispatcher.wiring import wire
 from workers.desk import make_desk, make_renewer
+from workers.renewer import Renewer
 
 _AT_ONCE: Final = 2
 _ENDS_WITHIN_S: Final = 10.0
+_LATER: Final = 75
+"""The exit code of a process that met trouble which is nobody's fault here, such as Redis away."""
 _DEATHS: Final = frozenset({
     signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE,
 })  # fmt: skip
@@ -77,10 +81,23 @@ class ProcessQuarantine:
             code = child.wait()
         if child.stdin is not None:
             child.stdin.close()
-        if code == 0:
-            return Isolation.ENDED
-        is_proof = -code in _DEATHS and not ended_by_us.is_set()
-        return Isolation.DIED if is_proof else Isolation.UNDONE
+        return isolation_of(code, is_ours=ended_by_us.is_set())
+
+
+def isolation_of(code: int, *, is_ours: bool) -> Isolation:
+    """Read what became of the process from its exit code, negative for a signal.
+
+    Args:
+        code: As ``subprocess`` gives it.
+        is_ours: We ended it.
+    """
+    if code == 0:
+        return Isolation.ENDED
+    if is_ours or code == _LATER:
+        return Isolation.UNDONE
+    if code > 0:
+        return Isolation.FAILED
+    return Isolation.DIED if -code in _DEATHS else Isolation.UNDONE
 
 
 def _hand_over(child: subprocess.Popen[str], claim: Claim) -> None:
@@ -101,21 +118,34 @@ def main() -> int:
     given = json.loads(sys.stdin.readline() or "{}")
     if not given:
         return 0
+    try:
+        _run_alone(ConversationId(given["conversation"]), given["token"])
+    except DispatcherError as error:
+        _log.warning("not now: %s", error, extra={"action": "quarantine"})
+        return _LATER
+    return 0
+
+
+def _run_alone(conversation: ConversationId, token: str) -> None:
     settings = load_settings()
     set_up_logs(level=settings.log_level, process="quarantine", stream=sys.stderr)
     parts = wire(settings)
     renewer = make_renewer(parts)
-    signal.signal(signal.SIGTERM, lambda *_: renewer.cancel_all())
+    signal.signal(signal.SIGTERM, lambda *_: _cancel(renewer))
     # The parent keeps the pipe open while it lives, and nobody else does.
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     renewer.start()
     since = parts.clock.monotonic()
-    claim = parts.mailboxes.take_over(ConversationId(given["conversation"]), given["token"])
+    claim = parts.mailboxes.take_over(conversation, token)
     if isinstance(claim, Claim):
         work_on(claim, since=since, desk=make_desk(parts, renewer, quarantine=None))
     renewer.stop()
     parts.close()
-    return 0
+
+
+def _cancel(renewer: Renewer) -> None:
+    """Give the turn back; not in the signal handler, which may have interrupted a holder of a lock."""
+    threading.Thread(target=renewer.cancel_all, name="cancel", daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -65,14 +66,19 @@ def _keep_running(settings: Settings) -> int:
     stopping = threading.Event()
     children: dict[int, subprocess.Popen[bytes]] = {}
 
-    def stop(*_: object) -> None:
-        stopping.set()
+    def end_all() -> None:
         for child in children.values():
             child.terminate()
 
+    def stop(*_: object) -> None:
+        if stopping.is_set():
+            # The second one hurries the children as well.
+            end_all()
+        stopping.set()
+
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    watch = _watch(settings, stop)
+    watch = _watch(settings, stopping.set)
     while not stopping.is_set():
         for number in range(settings.worker_processes):
             found = children.get(number)
@@ -80,8 +86,17 @@ def _keep_running(settings: Settings) -> int:
                 children[number] = _start(settings, number)
         watch()
         stopping.wait(_START_AGAIN_S)
-    codes = [child.wait() for child in children.values()]
+    # Not in the handler, which would miss a child that is being started.
+    end_all()
+    codes = [_exit_code(child) for child in children.values()]
     return Exit.FAILED if any(codes) else Exit.OK
+
+
+def _exit_code(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a child, with a limit: a signal just before a wait without one goes unheard."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(1)
 
 
 def _watch(settings: Settings, stop: Callable[[], None]) -> Callable[[], None]:

@@ -129,17 +129,13 @@ def _isolated(attempt: Attempt) -> Outcome | None:
     Returns:
         None when that process settled it, else what becomes of a delivery that killed it.
     """
-    quarantine = attempt.desk.quarantine
+    quarantine, found = attempt.desk.quarantine, Isolation.DIED
     if quarantine is not None and attempt.claim.strikes < retry.STRIKES_AT_MOST:
-        match quarantine.run(attempt.claim, hold=attempt.hold):
-            case Isolation.ENDED:
-                return None
-            case Isolation.UNDONE:
-                return Resting(
-                    delay=retry.PLACE_AGAIN, cause=retry.Cause.QUARANTINE, spends=Spent.NOTHING
-                )
-            case Isolation.DIED:
-                pass
+        found = quarantine.run(attempt.claim, hold=attempt.hold)
+    if found is Isolation.ENDED:
+        return None
+    if found is Isolation.UNDONE:
+        return Resting(delay=retry.PLACE_AGAIN, cause=retry.Cause.QUARANTINE, spends=Spent.NOTHING)
     attempt.hold.check()
     if attempt.claim.entry.kind is Kind.HEARTBEAT:
         return Settled(outcome="missed")
@@ -150,6 +146,13 @@ def _isolated(attempt: Attempt) -> Outcome | None:
             return retry.decide(error, attempt.claim, attempt.desk.bounds)
         attempt.journal = Journal()
     attempt.has_begun = True
+    if found is Isolation.FAILED:
+        _log.error(
+            "the process that ran the delivery alone failed by a defect; its last words are above",
+            extra=attempt.fields("quarantine"),
+        )
+        spent = retry.attempt_spent(retry.Cause.DEFECT, counted(attempt), attempt.desk.bounds)
+        return end(attempt, spent)
     _log.error(
         "the delivery kills every process that runs it",
         extra=attempt.fields("quarantine"),

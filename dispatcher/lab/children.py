@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -15,14 +15,23 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
 
-def die_with_parent() -> None:
-    """Let the kernel end this process when the one that started it is gone, however it went.
+def dying_with_us() -> Callable[[], None]:
+    """Make what lets the kernel end a child when this process is gone, however it went.
 
-    To be run in a child right after the fork. Elsewhere than on Linux it does nothing. The kernel
+    To be run in the child right after the fork. Elsewhere than on Linux it does nothing. The kernel
     goes by the *thread* that started the child: start children from one that lives on.
     """
-    if _LIBC is not None:
+    parent = os.getpid()
+
+    def begin() -> None:
+        if _LIBC is None:
+            return
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            # It died before the kernel knew.
+            os._exit(1)
+
+    return begin
 
 
 class Child:
@@ -59,7 +68,7 @@ class Child:
                 stderr=log,
                 text=True,
                 start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - it only sets a flag of the kernel
+                preexec_fn=dying_with_us(),  # noqa: PLW1509 - it only sets a flag of the kernel
             )
         return self
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import redis
 
-from dispatcher.lab.children import die_with_parent
+from dispatcher.lab.children import dying_with_us
 
 _START_S = 10.0
 
@@ -99,7 +99,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - it only sets a flag of the kernel
+            preexec_fn=dying_with_us(),  # noqa: PLW1509 - it only sets a flag of the kernel
         )
         self._await_answer()
         return self

@@ -57,9 +57,11 @@ class Isolation(StrEnum):
     """What became of the process of a quarantined delivery.
 
     ``ENDED``: it settled the delivery or lost the claim. ``DIED``: the delivery killed it.
-    ``UNDONE``: there was no place, it could not be started, or somebody ended it.
+    ``UNDONE``: there was no place, it could not be started, the store was away, or somebody ended it.
+    ``FAILED``: it ended by a defect.
     """
 
     ENDED = "ended"
     DIED = "died"
     UNDONE = "undone"
+    FAILED = "failed"

@@ -119,7 +119,9 @@ def run(settings: Settings) -> int:
         settings.health_port,
         extra={"action": "start"},
     )
-    stopping.wait()
+    # With a limit: a signal that comes just before a wait without one ends it only with the next.
+    while not stopping.wait(1):
+        pass
     runtime.stop()
     _log.info("stopped", extra={"action": "stop"})
     if fatal:

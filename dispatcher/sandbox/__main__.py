@@ -28,7 +28,9 @@ def main() -> int:
         place["gateway"] = gateway.url
     sys.stdout.write(json.dumps(place) + "\n")
     sys.stdout.flush()
-    stopping.wait()
+    # With a limit: a signal that comes just before a wait without one ends it only with the next.
+    while not stopping.wait(1):
+        pass
     if gateway is not None:
         gateway.stop()
     if backend is not None:

@@ -1,5 +1,6 @@
 """Deliveries that killed their workers run alone; the death of that process proves them poison."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from dispatcher.flows.deliver import work_on
 from dispatcher.ports import Hold, Isolation
 from tests.fakes.deliveries import ANSWERED, answered, cause_of_death, office_for
 from tests.fakes.desk import Office
+from workers.quarantine import isolation_of
 
 
 class FakeQuarantine:
@@ -215,3 +217,47 @@ def test_without_a_place_a_suspect_waits_in_its_mailbox_and_loses_nothing() -> N
     assert isinstance(outcome, Resting)
     assert outcome.spends is Spent.NOTHING
     assert office.gateway.asks == []
+
+
+class Failing:
+    """A quarantine whose process ends by a defect each time."""
+
+    def run(self, claim: Claim, *, hold: Hold) -> Isolation:
+        return Isolation.FAILED
+
+
+def test_a_process_that_fails_by_a_defect_spends_an_attempt() -> None:
+    """Else a conversation would wait for ever, and nobody would be told."""
+    office = struck_office(2, Failing())
+
+    outcome = office.attempt()
+
+    assert isinstance(outcome, Resting)
+    assert (outcome.cause, outcome.spends) == ("defect", Spent.ATTEMPT)
+
+
+def test_a_process_that_never_does_anything_else_is_given_up() -> None:
+    office = struck_office(2, Failing())
+    office.mailboxes.prepare(strikes=2, attempts=office.desk.bounds.max_attempts - 1)
+
+    assert cause_of_death(office.attempt()) == "defect"
+
+
+@pytest.mark.parametrize(
+    ("code", "is_ours", "found"),
+    [
+        (0, False, Isolation.ENDED),
+        (0, True, Isolation.ENDED),
+        (1, False, Isolation.FAILED),
+        (1, True, Isolation.UNDONE),
+        (75, False, Isolation.UNDONE),
+        (-signal.SIGKILL, False, Isolation.DIED),
+        (-signal.SIGSEGV, False, Isolation.DIED),
+        (-signal.SIGKILL, True, Isolation.UNDONE),
+        (-signal.SIGTERM, False, Isolation.UNDONE),
+    ],
+)
+def test_the_exit_code_tells_what_became_of_the_process(
+    code: int, is_ours: bool, found: Isolation
+) -> None:
+    assert isolation_of(code, is_ours=is_ours) is found
