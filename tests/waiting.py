@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import httpx
+
 Found = TypeVar("Found")
 
 
@@ -13,12 +15,19 @@ def until(
     *,
     seconds: float = 10.0,
 ) -> Found:
-    """Look again and again until what is found satisfies; fail with the last find."""
+    """Look again and again until what is found satisfies; fail with the last find.
+
+    A look that finds nobody at home, or half of what it looks for, is repeated as well: whatever
+    starts, stops or is held up answers so for a moment.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        found = look()
-        if is_it(found):
-            return found
+        try:
+            found: Found | Exception = look()
+            if not isinstance(found, Exception) and is_it(found):
+                return found
+        except (httpx.HTTPError, KeyError) as error:
+            found = error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s; last found: {found!r}")
         time.sleep(0.005)

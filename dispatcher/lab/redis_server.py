@@ -1,9 +1,12 @@
 """A private Redis server for `dispatcher dev` and the tests."""
 
+import itertools
+import random
 import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +15,9 @@ import redis
 from dispatcher.lab.children import dying_with_us
 
 _START_S = 10.0
+_PORTS = range(20_000, 32_000)
+# Tests set the seed of the usual generator, to the same one in processes that run side by side.
+_walk = itertools.count(random.SystemRandom().randrange(len(_PORTS)))
 
 
 class NoRedisServer(Exception):
@@ -45,10 +51,20 @@ def find_redis_server() -> Path:
 
 
 def free_port() -> int:
-    """Find a port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Find a port of the loopback interface that nobody listens on.
+
+    It lies below those that the kernel gives to outgoing connections, one of which could take it
+    before it is used; each process walks through the range from a place of its own.
+
+    Raises:
+        RuntimeError: There is none.
+    """
+    for _ in _PORTS:
+        port = _PORTS[next(_walk) % len(_PORTS)]
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port between {_PORTS[0]} and {_PORTS[-1]} is free")
 
 
 class RedisServer:
@@ -124,15 +140,20 @@ class RedisServer:
     def _await_answer(self) -> None:
         deadline = time.monotonic() + _START_S
         with redis.Redis(port=self.port, socket_timeout=1) as client:
-            while True:
-                try:
-                    client.ping()
-                except redis.RedisError as error:
-                    if time.monotonic() > deadline:
-                        raise RuntimeError(f"Redis did not start: {self._log_tail()}") from error
-                    time.sleep(0.02)
-                else:
-                    return
+            while not self._answers(client):
+                if time.monotonic() > deadline or self._is_over():
+                    raise RuntimeError(f"Redis did not start: {self._log_tail()}")
+                time.sleep(0.02)
+
+    def _answers(self, client: redis.Redis) -> bool:
+        """Say whether it is ours that answers; another one may have the port."""
+        with suppress(redis.RedisError):
+            client.ping()
+            return bool(client.info("server")["process_id"] == self.pid)
+        return False
+
+    def _is_over(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def _log_tail(self) -> str:
         log = self._folder / "redis.log"

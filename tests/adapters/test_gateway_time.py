@@ -28,14 +28,14 @@ def test_a_silent_agent_is_timed_out(
     gateway: ScriptedGateway, desk_at: Callable[..., Desk], is_first: bool
 ) -> None:
     """The connection is closed, which aborts the run."""
-    desk = warmed(desk_at(gateway.url, timeout_s=0.3), is_first=is_first)
-    gateway.set_rules([{"contains": "wait", "delay_s": 2}])
+    desk = warmed(desk_at(gateway.url, timeout_s=1.0), is_first=is_first)
+    gateway.set_rules([{"contains": "wait", "delay_s": 20}])
     began = time.monotonic()
 
     with pytest.raises(errors.AskTimedOut):
         desk.ask("wait")
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
     until(lambda: gateway.ledger()[-1]["outcome"], lambda outcome: outcome == "aborted")
 
 
@@ -49,16 +49,16 @@ def test_item_75_the_time_out_is_for_the_whole_exchange(
         if b"[[reply:warm]]" in request.body:
             return line.send(answer(200, response(said("warm"))))
         line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        line.drip(b"{" * 100_000, every_s=0.02, limit_s=2.5)
+        line.drip(b"{" * 100_000, every_s=0.02, limit_s=20)
         return False
 
-    desk = warmed(desk_at(raw(healthy(drip)).url, timeout_s=0.3), is_first=is_first)
+    desk = warmed(desk_at(raw(healthy(drip)).url, timeout_s=1.0), is_first=is_first)
     began = time.monotonic()
 
     with pytest.raises(errors.AskTimedOut):
         desk.ask()
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first ask", "later ask"])
@@ -70,16 +70,16 @@ def test_dripping_headers_are_timed_out(
     def drip(request: Request, line: Line) -> bool:
         if b"[[reply:warm]]" in request.body:
             return line.send(answer(200, response(said("warm"))))
-        line.drip(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 50_000, every_s=0.02, limit_s=2.5)
+        line.drip(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 50_000, every_s=0.02, limit_s=20)
         return False
 
-    desk = warmed(desk_at(raw(healthy(drip)).url, timeout_s=0.3), is_first=is_first)
+    desk = warmed(desk_at(raw(healthy(drip)).url, timeout_s=1.0), is_first=is_first)
     began = time.monotonic()
 
     with pytest.raises(errors.AskTimedOut):
         desk.ask()
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
 
 
 def begin_without_a_length(request: Request, line: Line) -> bool:
@@ -135,7 +135,7 @@ def test_a_lost_claim_ends_a_hanging_ask_at_once(
 
     try:
         with pytest.raises(errors.AskCancelled):
-            ask.result(1)
+            ask.result(10)
         until(lambda: gateway.ledger()[-1]["outcome"], lambda outcome: outcome == "aborted")
     finally:
         gateway.refuse(True)  # or an ask that was not closed would hang on

@@ -91,7 +91,7 @@ def test_closing_works_on_a_connection_that_another_request_opened(
 
     with ThreadPoolExecutor(1) as pool:
         began = time.monotonic()
-        ending = threading.Timer(2.0, server._closing.set)  # lets a deaf exchange end
+        ending = threading.Timer(10.0, server._closing.set)  # lets a deaf exchange end
         ending.start()
         closing = pool.submit(close)
         with pytest.raises(httpx.HTTPError):
@@ -101,7 +101,7 @@ def test_closing_works_on_a_connection_that_another_request_opened(
         ending.cancel()
         ending.join()
 
-    assert took < 1
+    assert took < 5
 
 
 def test_a_finished_exchange_cannot_cut_the_next_one(
@@ -208,7 +208,7 @@ def test_many_exchanges_are_each_ended_in_time(
 
     assert [ending for _, ending in ends] == [Ending.TIMED_OUT] * len(limits_s)
     for limit_s, (took_s, _) in zip(limits_s, ends, strict=True):
-        assert limit_s <= took_s < limit_s + 1
+        assert limit_s <= took_s < limit_s + 5
 
 
 def test_an_exchange_in_time_is_left_alone(
@@ -220,9 +220,9 @@ def test_an_exchange_in_time_is_left_alone(
     watchdog = Watchdog(MachineClock())
     early, late = Exchange(mine), Exchange(mine)
 
-    with watchdog.watching(early, timedelta(seconds=0.1)):
+    with watchdog.watching(early, timedelta(seconds=1)):
         send(mine, early)
-    with watchdog.watching(late, timedelta(seconds=0.3)):
+    with watchdog.watching(late, timedelta(seconds=1.5)):
         until(lambda: late.ending)
 
     assert early.ending is None

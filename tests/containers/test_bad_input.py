@@ -61,14 +61,19 @@ def test_a_setting_that_cannot_be_used_ends_the_container_with_one_message(proje
     bare.write_env(**PLAIN, HEALTH_PORT=str(free_port()))
     bare.write_env(CONVEX_URL="nonsense")
     up = ("docker", "compose", "-p", "mission-control-bare", "-f", "docker-compose.runtime.yml")
+
+    def runtimes() -> list[str]:
+        return run(*up, "ps", "--all", "--quiet", "runtime", cwd=bare.folder).stdout.split()
+
     try:
         run(*up, "up", "--detach", "--wait", "--wait-timeout", "60", cwd=bare.folder, check=False)
-        logs = run(*up, "logs", "runtime", cwd=bare.folder).stdout
-        runtime = run(*up, "ps", "--all", "--quiet", "runtime", cwd=bare.folder).stdout.strip()
+        # Another service may have ended the waiting before this one was started.
+        (runtime,) = until(runtimes, seconds=60)
         # It is started again and again; in between it stands ended.
         until(
             lambda: bare.inspect(runtime)["State"]["ExitCode"], lambda code: code == 78, seconds=90
         )
+        logs = run(*up, "logs", "runtime", cwd=bare.folder).stdout
     finally:
         run(*up, "down", "--volumes", "--timeout", "2", cwd=bare.folder)
 
@@ -87,7 +92,7 @@ def test_windows_line_ends_quotes_and_blanks_are_understood(project: Project, sa
     try:
         project.up("--scale", "worker=1", "--force-recreate")
         project.await_healthy("runtime")
-        assert project.health()["status"] == "healthy"
+        until(project.health, lambda found: found["status"] == "healthy", seconds=60)
     finally:
         project.settings = before
         project.write_env()

@@ -85,7 +85,8 @@ def test_a_request_that_the_provider_refuses_is_dead_at_once(stack, model) -> No
     until(is_delivered(stack), seconds=PATIENTLY)
     (notice,) = contents(stack)
     assert "could not be answered" in notice
-    assert stack.health()["store"]["dead"] == 1
+    # The mark comes before the settling.
+    until(lambda: stack.health()["store"]["dead"], lambda count: count == 1, seconds=PATIENTLY)
 
 
 def test_a_gateway_that_is_stopped_in_mid_run_finishes_it_and_takes_the_rest_later(

@@ -32,7 +32,7 @@ def test_replies_that_wait_for_the_backend_are_posted_when_it_is_back(start_stac
     """First connections break, then the backend answers 503; nothing of it is committed."""
     room = str(REPLIES)
     stack = start_stack(
-        delay=2.0,
+        delay=6.0,
         WORKER_THREADS=room,
         DELIVERY_MAX_CONCURRENT_SESSIONS=room,
         DELIVERY_MAX_CONCURRENT_PER_AGENT=room,

@@ -184,7 +184,7 @@ def test_keys_of_the_wrong_type_before_a_put_stop_nobody_else(start_stack) -> No
 
 
 def test_keys_spoiled_while_mail_waits_stop_nobody_else(start_stack) -> None:
-    stack = start_stack(delay=0.5)
+    stack = start_stack(delay=4.0)
     healthy, *tasks = make_tasks(stack, 1 + len(SPOILED))
     for task in tasks:
         mention(stack, task, "@engineer first")
@@ -312,7 +312,7 @@ def await_forgotten(stack: Stack) -> None:
 
 
 def test_a_task_that_is_deleted_during_the_run_leaves_nothing_behind(start_stack) -> None:
-    stack = start_stack(delay=1.0)
+    stack = start_stack(delay=4.0)
     doomed, other = make_tasks(stack, 2)
     mention(stack, doomed)
     mention(stack, doomed, "@engineer and then?")
@@ -328,7 +328,7 @@ def test_a_task_that_is_deleted_during_the_run_leaves_nothing_behind(start_stack
 
 
 def test_an_agent_that_is_deleted_during_the_run_leaves_nothing_behind(start_stack) -> None:
-    stack = start_stack(delay=1.0)
+    stack = start_stack(delay=4.0)
     task, other = make_tasks(stack, 2)
     mention(stack, task, "@engineer @writer hello")
     mention(stack, other, "@engineer hello")

@@ -68,7 +68,7 @@ def attempts_of_all(stack: Stack) -> set[str]:
 def test_many_wait_for_a_gateway_that_is_gone_and_all_are_answered_after(start_stack, kind) -> None:
     stack = start_stack(**CAPS)
     tasks = make_tasks(stack, CROWD)
-    trouble(stack, kind, 6)
+    trouble(stack, kind, 15)
     until(lambda: is_away(stack))
 
     for task in tasks:
@@ -123,7 +123,7 @@ def test_a_hung_agent_does_not_keep_the_others_waiting_when_the_gateway_is_back(
     """The one trial goes to whoever waits longest: it must not wait for its time-out."""
     stack = start_stack(**CAPS)
     hung, *others = make_tasks(stack, 7)
-    trouble(stack, "away", 3)
+    trouble(stack, "away", 12)
     until(lambda: is_away(stack))
     mention(stack, hung, "@engineer [[hang]]")
     until(lambda: stack.health()["store"]["open"], lambda count: count == 1)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dispatcher.lab.stack import Stack
 from tests.process.facts import (
     asks,
     assert_answered_once_each,
@@ -207,12 +208,18 @@ def test_both_kinds_of_process_expose_valid_metrics(start_stack) -> None:
     assert families["mission_control_deliveries_put"].samples[0].value >= 1
     assert families["mission_control_dead_letters"].samples[0].value == 0
 
+    # The mark is followed by the settling, and that by the count.
+    until(lambda: settled_mentions(stack), lambda found: found == [("answered", 1.0)])
+
+
+def settled_mentions(stack: Stack) -> list[tuple[str, float]]:
     worker = httpx.get(stack.worker_metrics_url(0)).text
     families = {family.name: family for family in text_string_to_metric_families(worker)}
-    attempts = families["mission_control_attempts"].samples
-    settled = [s for s in attempts if s.name.endswith("_total") and s.labels["result"] == "settled"]
-    assert [(s.labels["kind"], s.labels["cause"], s.value) for s in settled] == [
-        ("mention", "answered", 1.0)
+    return [
+        (one.labels["cause"], one.value)
+        for one in families["mission_control_attempts"].samples
+        if one.name.endswith("_total")
+        and (one.labels["kind"], one.labels["result"]) == ("mention", "settled")
     ]
 
 

@@ -10,15 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.lab.redis_server import free_port
 from tests.process.facts import processes_of
 from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 DEV = [sys.executable, "-m", "dispatcher", "dev"]
+DEFAULT_PORT = ()
 
 
-def start_dev(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+def start_dev(
+    folder: Path, *arguments: str, at: tuple[str, ...] | None = None, **variables: str
+) -> subprocess.Popen[str]:
+    """Start it on a port that nobody else wants, unless it is said where."""
+    arguments += ("--port", str(free_port())) if at is None else at
     environment = dict(os.environ) | {"TMPDIR": str(folder)} | variables
     return subprocess.Popen(
         [*DEV, *arguments],
@@ -43,7 +49,7 @@ def test_once_prints_each_step_and_the_reply(tmp_path: Path) -> None:
 
 
 def test_once_says_where_it_stuck(tmp_path: Path) -> None:
-    dev = start_dev(tmp_path, "--once", "@engineer [[hang]]", "--wait", "3")
+    dev = start_dev(tmp_path, "--once", "@engineer [[hang]]", "--wait", "15")
     output, _ = dev.communicate(timeout=60)
 
     assert dev.returncode == 1
@@ -71,7 +77,7 @@ def test_ctrl_c_stops_everything_and_leaves_no_process(tmp_path: Path) -> None:
             taken.listen()
         except OSError:
             pass  # somebody else has it, which serves as well
-        dev = start_dev(tmp_path)
+        dev = start_dev(tmp_path, at=DEFAULT_PORT)
         assert dev.stdout is not None
         lines = []
         for line in dev.stdout:
@@ -110,7 +116,7 @@ def test_a_port_that_was_asked_for_is_not_replaced(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        dev = start_dev(tmp_path, "--port", str(port))
+        dev = start_dev(tmp_path, at=("--port", str(port)))
         output, _ = dev.communicate(timeout=20)
 
     assert dev.returncode == 1

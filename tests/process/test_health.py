@@ -65,7 +65,7 @@ def say(stack: Stack, text: str) -> None:
 def test_item_165_health_has_every_field_and_version_has_four(start_stack) -> None:
     stack = start_stack(DELIVERY_MAX_ATTEMPTS="1", HEARTBEATS="true")
     say(stack, "@engineer hello")
-    await_all_delivered(stack, 1)
+    await_settled(stack, 1)
     say(stack, "@writer [[error:500]] [[times:1]]")
     health = until(stack.health, lambda found: found["delivery"]["failed"] == 1, seconds=20)
 
@@ -101,7 +101,7 @@ def test_item_166_health_is_degraded_before_the_gateway_was_reachable(tmp_path) 
 def _start_quickly(stack: Stack) -> None:
     import dispatcher.lab.stack as lab
 
-    before, lab._START_S = lab._START_S, 5.0  # type: ignore[misc]
+    before, lab._START_S = lab._START_S, 15.0  # type: ignore[misc]
     try:
         stack.start()
     finally:
@@ -127,10 +127,16 @@ def test_item_166_health_is_degraded_when_work_fails_or_nobody_works(start_stack
     assert any("2 attempts in a row have failed" in text for text in health["problems"])
 
 
+def await_settled(stack: Stack, count: int) -> None:
+    """Wait for the end of deliveries: it is counted after their rows are marked."""
+    await_all_delivered(stack, count)
+    until(lambda: stack.health()["delivery"]["delivered"], lambda found: found == count)
+
+
 def test_item_167_metrics_are_strict_text_or_json(start_stack) -> None:
     stack = start_stack()
     say(stack, "@engineer hello")
-    await_all_delivered(stack, 1)
+    await_settled(stack, 1)
 
     kind, text = get(f"{stack.url}/metrics")
     assert kind.startswith("text/plain; version=")

@@ -38,7 +38,7 @@ def test_agents_wake_look_at_their_tasks_and_are_alive(start_stack) -> None:
     assert ask["session_key"].startswith("agent:engineer:system:agent:engineer:")
     assert ask["tools"]
     assert agent(stack)["status"] == "online"
-    assert stack.health()["store"]["open"] == 0
+    until(lambda: stack.health()["store"]["open"], lambda count: count == 0, seconds=20)
     assert stack.health()["store"]["dead"] == 0
 
 
@@ -72,12 +72,13 @@ def test_no_heartbeat_is_spent_on_a_gateway_that_is_still_starting(start_stack) 
     stack = start_stack(HEARTBEATS="false", AGENT_SYNC_INTERVAL="1000")
     stack.runtime.stop(within_s=15)
     away = f"{stack.sandbox['gateway']}/sandbox/away"
-    httpx.post(away, json={"seconds": 12}).raise_for_status()
+    httpx.post(away, json={"seconds": 30}).raise_for_status()
     stack.settings["HEARTBEATS"] = "true"
 
     stack.start_runtime()
+    until(stack.health, seconds=20)
     time.sleep(8)
     assert stack.health()["store"]["open"] == 0
 
-    until(lambda: agent(stack).get("lastHeartbeat"), seconds=30)
+    until(lambda: agent(stack).get("lastHeartbeat"), seconds=60)
     assert outcomes(stack)[0] == "answered"

@@ -131,7 +131,7 @@ def test_a_delivery_that_kills_its_workers_dies_alone_and_all_others_are_answere
 def test_a_delivery_whose_workers_died_of_something_else_is_answered_in_quarantine(
     start_stack,
 ) -> None:
-    stack = start_stack(workers=3, delay=1.0, **SETTINGS)
+    stack = start_stack(workers=3, delay=4.0, **SETTINGS)
     mention(stack, stack.sandbox["taskId"], "@engineer hello")
     (row,) = until(lambda: rows_for_agents(stack), lambda rows: len(rows) == 1)
 

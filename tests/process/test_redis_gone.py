@@ -91,7 +91,7 @@ refusals = pytest.mark.parametrize("refuses_writes", [read_only, out_of_memory])
 
 
 def test_a_killed_redis_that_kept_its_file_costs_no_turn(start_stack, tmp_path: Path) -> None:
-    stack = start_on_a_kept_redis(start_stack, tmp_path, delay=2.0, DELIVERY_LEASE_MS=LONG_LEASE)
+    stack = start_on_a_kept_redis(start_stack, tmp_path, delay=5.0, DELIVERY_LEASE_MS=LONG_LEASE)
     for task in make_tasks(stack, 6):
         mention(stack, task)
         mention(stack, task, "@engineer and then?")
@@ -170,7 +170,7 @@ def test_an_emptied_redis_is_filled_again_and_nothing_is_said_twice(start_stack)
 
 
 def test_an_emptied_redis_does_not_lift_the_cap(start_stack) -> None:
-    stack = start_stack(delay=1.0, DELIVERY_MAX_CONCURRENT_SESSIONS="2")
+    stack = start_stack(delay=2.5, DELIVERY_MAX_CONCURRENT_SESSIONS="2")
     for task in make_tasks(stack, 8):
         mention(stack, task)
     until(lambda: len(running(stack)) == 2)
@@ -178,7 +178,7 @@ def test_an_emptied_redis_does_not_lift_the_cap(start_stack) -> None:
     with Store(stack) as store:
         store.client.flushall()
 
-    await_all_delivered(stack, 8, seconds=40)
+    await_all_delivered(stack, 8, seconds=60)
     instants = [(ask["started_at"], 1) for ask in asks(stack)]
     instants += [(ask["ended_at"], -1) for ask in asks(stack)]
     at_once = most = 0
@@ -192,7 +192,7 @@ def test_an_emptied_redis_does_not_lift_the_cap(start_stack) -> None:
 def test_a_redis_that_refuses_writes_for_less_than_a_lease_costs_no_turn(
     start_stack, refuses_writes: Refusal
 ) -> None:
-    stack = start_stack(delay=1.5, DELIVERY_LEASE_MS=LONG_LEASE)
+    stack = start_stack(delay=5.0, DELIVERY_LEASE_MS=LONG_LEASE)
     tasks = make_tasks(stack, 4)
     for task in tasks:
         mention(stack, task)

@@ -98,6 +98,6 @@ def test_a_second_signal_ends_a_runtime_that_waits_for_the_backend(start_stack) 
         time.sleep(1.5)
         assert stack.runtime.exit_code is None
         stack.runtime.signal_group(signal.SIGTERM)
-        until(lambda: stack.runtime.exit_code, lambda code: code == 1, seconds=3)
+        until(lambda: stack.runtime.exit_code, lambda code: code == 1, seconds=10)
     finally:
         stack._sandbox.signal_group(signal.SIGCONT)

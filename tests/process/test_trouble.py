@@ -118,7 +118,7 @@ def refuse_the_token_in_the_middle_of_turns(stack, count: int) -> str:
 def test_credentials_rejected_in_the_middle_of_turns_spend_no_attempt_and_no_answer(
     start_stack,
 ) -> None:
-    stack = start_stack(delay=1.5)
+    stack = start_stack(delay=5.0)
     secret = refuse_the_token_in_the_middle_of_turns(stack, 6)
     calls = sum(stack.ledger()["calls"].values())
     throughout(5, lambda: wait_all(stack, 6))

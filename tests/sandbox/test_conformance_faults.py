@@ -118,7 +118,7 @@ def test_a_stopped_backend_cuts_its_connections(office):
 
 def test_requests_run_side_by_side(office):
     """A slow call must not hold up the others."""
-    office.backend.faults.add("getPendingUpgrade", kind="delay", delay_s=0.5)
+    office.backend.faults.add("getPendingUpgrade", kind="delay", delay_s=3)
     slow = threading.Thread(target=_pending, args=(office,))
     slow.start()
 
@@ -127,7 +127,7 @@ def test_requests_run_side_by_side(office):
     took = time.monotonic() - begun
     slow.join()
 
-    assert took < 0.4
+    assert took < 2
 
 
 def _pending(office):

@@ -19,7 +19,7 @@ def status_of(client) -> int | None:
 
 
 def test_a_gateway_that_is_told_to_be_away_answers_goes_and_comes_back(client) -> None:
-    assert post(client, "/sandbox/away", {"seconds": 0.5}) == 200
+    assert post(client, "/sandbox/away", {"seconds": 2}) == 200
 
     until(lambda: status_of(client), lambda status: status is None)
     until(lambda: status_of(client), lambda status: status == 200)
@@ -40,7 +40,7 @@ def test_going_away_aborts_what_runs(client, background) -> None:
 
 
 def test_a_gateway_that_is_told_to_drain_takes_asks_again_later(client) -> None:
-    assert post(client, "/sandbox/drain", {"seconds": 0.5}) == 200
+    assert post(client, "/sandbox/drain", {"seconds": 2}) == 200
 
     assert status_of(client) == 503
     until(lambda: status_of(client), lambda status: status == 200)

@@ -36,7 +36,7 @@ def test_markers_combine_and_are_not_echoed(client):
     assert reply_of(response) == "Done: please look"
     assert phases == ["commentary", "final_answer"]
     row = client.gateway.ledger()[0]
-    assert 0.2 <= row["ended_at"] - row["started_at"] < 1
+    assert 0.2 <= row["ended_at"] - row["started_at"] < 10
 
 
 def test_an_answer_has_the_shape_of_the_gateway(client):
