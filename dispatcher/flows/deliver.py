@@ -33,7 +33,7 @@ from dispatcher.flows.end import counted, die, end, stop_typing
 from dispatcher.flows.heartbeat import beat
 from dispatcher.flows.turn import ask, go_on, look
 from dispatcher.flows.write_back import finish, write_back
-from dispatcher.ports import Isolation
+from dispatcher.ports import Done, Isolation
 
 _log = logging.getLogger(__name__)
 
@@ -105,17 +105,22 @@ def work_on(
         )
         desk.tally.attempted(kind=claim.entry.kind, result="lost", cause="store_unavailable")
     else:
-        tell(attempt, outcome)
-        if done.dropped:
-            desk.tally.dropped_dead(done.dropped)
-            _log.error(
-                "%d dead letters were dropped: DEAD_LETTER_LIMIT is reached",
-                done.dropped,
-                extra=attempt.fields("settle"),
-            )
-        desk.bell.ring(done.to_ring)
+        _conclude(attempt, outcome, done)
         return done.next_claim, since
     return None, since
+
+
+def _conclude(attempt: Attempt, outcome: Outcome, done: Done) -> None:
+    """Tell how the attempt ended, and ring who is next."""
+    tell(attempt, outcome)
+    if done.dropped:
+        attempt.desk.tally.dropped_dead(done.dropped)
+        _log.error(
+            "%d dead letters were dropped: DEAD_LETTER_LIMIT is reached",
+            done.dropped,
+            extra=attempt.fields("settle"),
+        )
+    attempt.desk.bell.ring(done.to_ring)
 
 
 def _is_suspect(attempt: Attempt) -> bool:
