@@ -73,7 +73,13 @@ def _spare_the_collector() -> None:
 
 def _watch_restarts(parts: Parts) -> None:
     """End in good order when all processes are called to: by a signal to Dramatiq, our parent."""
-    watch = RestartWatch(parts.restarts, lambda: os.kill(os.getppid(), signal.SIGTERM))
+    dramatiq = os.getppid()
+
+    def end() -> None:
+        # Without it there is nobody who would start us again, and its number may be another's.
+        os.kill(dramatiq if os.getppid() == dramatiq else os.getpid(), signal.SIGTERM)
+
+    watch = RestartWatch(parts.restarts, end)
 
     def look_for_ever() -> None:
         while True:

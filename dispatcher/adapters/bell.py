@@ -20,6 +20,8 @@ ACTOR: Final = "deliver"
 IDLE_MS: Final = 350
 """How long an idle consumer sleeps at most between two looks; Dramatiq's own second is too slow."""
 _SIGN_OF_LIFE_S: Final = 5.0
+_MOST_RINGS: Final = 2_000
+"""With so many unheard no more are made: without workers they would fill Redis."""
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +117,12 @@ class DramatiqBell:
 
     def ring(self, conversations: Sequence[ConversationId]) -> None:
         """See ``Bell.ring``."""
+        if not conversations:
+            return
         try:
+            if self._broker.client.llen(f"{self._broker.namespace}:{QUEUE}") >= _MOST_RINGS:
+                # Nobody has heard those for long; whoever comes finds all mail with any of them.
+                return
             for conversation in conversations:
                 self._broker.enqueue(
                     dramatiq.Message(

@@ -71,6 +71,17 @@ class Workspace:
         except (OSError, UnicodeDecodeError):
             return ""
 
+    def holds(self, folders: Sequence[str], name: str) -> bool:
+        """Say whether there is anything of a name that is not empty, be it readable or not."""
+        try:
+            with self._opened(folders, make=False) as folder:
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return not stat.S_ISREG(found.st_mode) or found.st_size > 0
+
     def remove(self, folders: Sequence[str], name: str) -> None:
         """Remove a file, and the folder that it stood in when nothing else is there."""
         with suppress(FileNotFoundError), self._opened(folders[:-1], make=False) as above:

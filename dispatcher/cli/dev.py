@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import httpx
 
 from dispatcher.cli.common import Exit, complain, without_tracebacks
 from dispatcher.domain.redact import redact
@@ -71,6 +72,8 @@ def dev(once: str | None, port: int | None, delay: float, wait: float) -> int:
             return _stay(stack, Path(folder), interrupted, limit_s=wait)
         except KeyboardInterrupt:
             return Exit.OK if once is None else Exit.FAILED
+        except (httpx.HTTPError, StackFailed) as error:
+            complain(f"The sandbox does not answer ({type(error).__name__}).", Exit.FAILED)
         finally:
             click.echo("Stopping …", err=True)
             stack.stop()

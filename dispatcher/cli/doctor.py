@@ -105,7 +105,14 @@ def _gateway(settings: Settings, parts: Parts) -> Iterable[Finding]:
             advice="OPENCLAW_GATEWAY_TOKEN must be gateway.auth.token of its openclaw.json.",
         )
         return
+    version = state.version or "of an unknown version"
+    if accepted is None:
+        yield Finding(
+            "gateway",
+            is_good=False,
+            text=f"{version} is ready, but does not say whether it accepts the token",
+            advice="Look at its log: /v1/models must answer.",
+        )
+        return
     seconds = settings.openclaw_request_timeout_ms // 1000
-    yield Finding(
-        "gateway", is_good=True, text=f"{state.version} is ready; an ask may take {seconds} s"
-    )
+    yield Finding("gateway", is_good=True, text=f"{version} is ready; an ask may take {seconds} s")

@@ -4,9 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 import click
@@ -18,6 +18,7 @@ from dispatcher.adapters.redis.steps import Steps
 from dispatcher.cli.common import Exit, read_settings, without_tracebacks
 from dispatcher.cli.run import refuse_unusable_redis
 from dispatcher.domain.ids import AccountId
+from dispatcher.runtime.orphans import dying_with_us
 from dispatcher.runtime.restarts import RestartWatch
 from dispatcher.settings import Settings
 
@@ -63,7 +64,9 @@ def _keep_running(settings: Settings) -> int:
 
     Dramatiq could run several processes itself, but stops all of them when one dies.
     """
-    stopping = threading.Event()
+    # Not an event: a signal handler that sets one deadlocks when it interrupts the wait for it.
+    ends: SimpleQueue[None] = SimpleQueue()
+    is_told = is_over = False
     children: dict[int, subprocess.Popen[bytes]] = {}
 
     def end_all() -> None:
@@ -71,21 +74,24 @@ def _keep_running(settings: Settings) -> int:
             child.terminate()
 
     def stop(*_: object) -> None:
-        if stopping.is_set():
+        nonlocal is_told
+        if is_told:
             # The second one hurries the children as well.
             end_all()
-        stopping.set()
+        is_told = True
+        ends.put(None)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    watch = _watch(settings, stopping.set)
-    while not stopping.is_set():
+    watch = _watch(settings, lambda: ends.put(None))
+    while not is_over:
         for number in range(settings.worker_processes):
             found = children.get(number)
-            if (found is None or found.poll() is not None) and not stopping.is_set():
+            if (found is None or found.poll() is not None) and not is_told:
                 children[number] = _start(settings, number)
         watch()
-        stopping.wait(_START_AGAIN_S)
+        with suppress(Empty):
+            is_over = ends.get(timeout=_START_AGAIN_S) is None
     # Not in the handler, which would miss a child that is being started.
     end_all()
     codes = [_exit_code(child) for child in children.values()]
@@ -116,4 +122,9 @@ def _start(settings: Settings, number: int) -> subprocess.Popen[bytes]:
         "UPGRADE_MODE": "parent",
     }
     environment = dict(os.environ) | own  # noqa: TID251 - handed on, not read
-    return subprocess.Popen([sys.executable, "-m", "dispatcher", "worker"], env=environment)
+    return subprocess.Popen(
+        [sys.executable, "-m", "dispatcher", "worker"],
+        env=environment,
+        # Nobody would tell an orphan to end when all are called to.
+        preexec_fn=dying_with_us(),  # noqa: PLW1509 - it only sets a flag of the kernel
+    )

@@ -2,12 +2,13 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dispatcher.domain.delivery import Entry, entry_of
 from dispatcher.domain.errors import BackendError
+from dispatcher.domain.ids import NotificationId
 from dispatcher.domain.notification import Page
 from dispatcher.flows.mark import REFUSALS, finish_mark, mark_unclaimed
 from dispatcher.flows.poll import MOST_ROWS
@@ -54,7 +55,7 @@ def audit_once(  # noqa: PLR0913 - five of them are ports
         StoreError: Redis is away.
     """
     repaired: Counter[str] = Counter()
-    lost = finish_marks(backend=backend, mailboxes=mailboxes, books=books, bell=bell)
+    lost = len(finish_marks(backend=backend, mailboxes=mailboxes, books=books, bell=bell))
     page = _NOTHING if is_nothing_listed else backend.list_undelivered(limit=MOST_ROWS)
     entries = [entry_of(row) for row in page.rows]
     audit = books.audit(entries, term=term)
@@ -88,20 +89,36 @@ def audit_once(  # noqa: PLR0913 - five of them are ports
     return Audited(listed=page.listed, unaccounted=unaccounted, repaired=repaired)
 
 
-def finish_marks(*, backend: Backend, mailboxes: Mailboxes, books: Books, bell: Bell) -> int:
-    """Finish markings that a crash cut off; return how many the backend refuses.
+def finish_marks(
+    *,
+    backend: Backend,
+    mailboxes: Mailboxes,
+    books: Books,
+    bell: Bell,
+    but: Container[NotificationId] = (),
+) -> frozenset[NotificationId]:
+    """Finish markings that a crash cut off; return those that the backend refuses.
+
+    Args:
+        backend: The four ports.
+        mailboxes: See there.
+        books: See there.
+        bell: See there.
+        but: These are left for another time.
 
     Raises:
         BackendError: The backend is away or rejects us.
     """
-    refused = 0
+    refused = set()
     for entry in books.begun_marks():
+        if entry.notification in but:
+            continue
         try:
             finish_mark(entry, backend=backend, mailboxes=mailboxes, books=books, bell=bell)
         except REFUSALS as error:
-            refused += 1
+            refused.add(entry.notification)
             _tell_refusal(entry, error)
-    return refused
+    return frozenset(refused)
 
 
 def _sorted_out(

@@ -169,7 +169,8 @@ def _read_manifest(place: Place) -> dict[str, list[str]]:
 
 
 def _write_config(text: str, place: Place, written: Written) -> None:
-    if not _is_ours(place.parent.read([], CONFIG, at_most=_LIMIT)):
+    found = place.parent.read([], CONFIG, at_most=_LIMIT)
+    if not _is_ours(found) or (not found and place.parent.holds([], CONFIG)):
         written.problems.append(
             f"{CONFIG} beside the workspaces was written by somebody else and stays as it is: move it "
             "to another place, or let OPENCLAW_WORKSPACE_ROOT name another one."

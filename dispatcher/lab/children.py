@@ -1,37 +1,17 @@
 """Child processes: started with exactly the environment they need, ended by their own id."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+from dispatcher.runtime.orphans import dying_with_us
+
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
-
-
-def dying_with_us() -> Callable[[], None]:
-    """Make what lets the kernel end a child when this process is gone, however it went.
-
-    To be run in the child right after the fork. Elsewhere than on Linux it does nothing. The kernel
-    goes by the *thread* that started the child: start children from one that lives on.
-    """
-    parent = os.getpid()
-
-    def begin() -> None:
-        if _LIBC is None:
-            return
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            # It died before the kernel knew.
-            os._exit(1)
-
-    return begin
 
 
 class Child:

@@ -12,7 +12,7 @@ from typing import Self
 
 import redis
 
-from dispatcher.lab.children import dying_with_us
+from dispatcher.runtime.orphans import dying_with_us
 
 _START_S = 10.0
 _PORTS = range(20_000, 32_000)

@@ -29,6 +29,10 @@ class Files(Protocol):
         """Read a file; empty when there is none, or it is longer, or no text."""
         ...
 
+    def holds(self, folders: Sequence[str], name: str) -> bool:
+        """Say whether there is anything of a name that is not empty, be it readable or not."""
+        ...
+
     def remove(self, folders: Sequence[str], name: str) -> None:
         """Remove a file, and the folder that it stood in when nothing else is there."""
         ...

@@ -1,7 +1,9 @@
 """How the runtime tells of its health: to probes, to Convex, to the operator, to other processes."""
 
 import resource
+from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from dispatcher.adapters.redis.pulses import PULSE
@@ -14,8 +16,9 @@ from dispatcher.ports import Stats
 from dispatcher.runtime.vitals import Vitals
 from dispatcher.wiring import Parts
 
+_STATM: Final = Path("/proc/self/statm")
 _RSS_UNIT: Final = 1024
-"""Linux counts the resident set in KiB."""
+"""Of the most that there was, in bytes."""
 _UNREACHABLE: Final = Problem(
     text="Redis cannot be reached.",
     remedy="Is REDIS_URL right, and does Redis run?",
@@ -114,7 +117,7 @@ class Health:
             "agentSync": self._agent_sync(),
             "store": _store(stats),
             "workers": _workers(standing),
-            "memory": {"rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT},
+            "memory": {"rss": _rss()},
             "timestamp": _ms(self._parts.clock.now()),
         }
 
@@ -232,6 +235,13 @@ class Health:
 
     def _openclaw_version(self) -> str:
         return self._vitals.gateway().version or self._parts.settings.openclaw_version
+
+
+def _rss() -> int:
+    """Return how much memory the process has now, in bytes; elsewhere than on Linux the most it had."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
 
 def _store(stats: Stats | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dispatcher.domain.errors import (
     StoreError,
     StoreUnusable,
 )
+from dispatcher.domain.ids import NotificationId
 from dispatcher.flows.audit import finish_marks
 from dispatcher.flows.carry import make_room
 from dispatcher.flows.poll import MOST_ROWS, Polled, poll_once
@@ -50,6 +51,7 @@ class Poller:
         self._on_mismatch = on_mismatch
         self._suspicions = 0
         self._hidden = 0
+        self._refused: frozenset[NotificationId] = frozenset()
         self.pace = Pace(
             fast=milliseconds(settings.delivery_fast_interval),
             slow=milliseconds(settings.delivery_interval),
@@ -112,7 +114,10 @@ class Poller:
         if polled.listed >= MOST_ROWS:
             make_room(**self._ports())
         elif polled.marking:
-            finish_marks(**self._ports())
+            # What was refused before is tried again by the audit: new mail shall not wait for it.
+            self._refused |= finish_marks(**self._ports(), but=self._refused)
+        else:
+            self._refused = frozenset()
         return polled
 
     def _ports(self) -> dict[str, Any]:

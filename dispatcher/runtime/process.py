@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Final
 
@@ -87,29 +88,34 @@ def run(settings: Settings) -> int:
         ValueError: The host is not one.
         StoreUnusable: Redis may not be used as it is; found out at the start or later.
     """
-    stopping = threading.Event()
+    # Not an event: a signal handler that sets one deadlocks when it interrupts the wait for it.
+    ends: SimpleQueue[None] = SimpleQueue()
     fatal: list[StoreUnusable] = []
+
+    def end() -> None:
+        ends.put(None)
 
     def give_up(error: StoreUnusable) -> None:
         fatal.append(error)
-        stopping.set()
+        end()
 
     hurries_from = 0.0
+    is_told = False
 
     def stop(signum: int, _frame: FrameType | None) -> None:
-        nonlocal hurries_from
-        if stopping.is_set():
+        nonlocal hurries_from, is_told
+        if is_told:
             if time.monotonic() >= hurries_from:
                 os._exit(_HURRIED)
             return
-        hurries_from = time.monotonic() + _ONE_SIGNAL_S
+        is_told, hurries_from = True, time.monotonic() + _ONE_SIGNAL_S
         _log.info("stopping on %s", signal.Signals(signum).name, extra={"action": "stop"})
-        stopping.set()
+        end()
 
     # First of all: a stop during the start must be a clean one as well.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    runtime = _assemble(settings, give_up, end=stopping.set)
+    runtime = _assemble(settings, give_up, end=end)
     runtime.start()
     _log.info(
         "runtime %s serves account %s on http://%s:%d",
@@ -119,14 +125,19 @@ def run(settings: Settings) -> int:
         settings.health_port,
         extra={"action": "start"},
     )
-    # With a limit: a signal that comes just before a wait without one ends it only with the next.
-    while not stopping.wait(1):
-        pass
+    _wait(ends)
     runtime.stop()
     _log.info("stopped", extra={"action": "stop"})
     if fatal:
         raise fatal[0]
     return 0
+
+
+def _wait(ends: "SimpleQueue[None]") -> None:
+    """Wait for an end, with a limit: a signal just before a wait without one goes unheard."""
+    while True:
+        with suppress(Empty):
+            return ends.get(timeout=1)
 
 
 def _give_up_hanging(loops: tuple[str, ...]) -> None:

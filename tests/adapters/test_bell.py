@@ -154,3 +154,15 @@ def test_a_second_outage_is_told_again(
 
     assert heard == [[SECOND]]
     assert len([one for one in caplog.records if one.name.startswith("dispatcher")]) == 2
+
+
+def test_rings_that_nobody_hears_do_not_pile_up(
+    bell: DramatiqBell, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweeper rings every minute for whoever waits, also when no worker runs for a week."""
+    monkeypatch.setattr("dispatcher.adapters.bell._MOST_RINGS", 3)
+
+    for _ in range(10):
+        bell.ring([FIRST])
+
+    assert len(rings(redis_client)) == 3

@@ -373,3 +373,40 @@ def test_a_claim_that_was_taken_over_is_settled_once(room: Room) -> None:
 
     assert room.store.take_over(claim.conversation, claim.token) is NotClaimed.EMPTY
     assert (room.store.stats().open, room.store.stats().claims) == (0, 0)
+
+
+def test_many_that_are_carried_already_do_not_hide_who_is_listed(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a full list of one paused agent would stop new mail for everybody."""
+    monkeypatch.setattr("dispatcher.adapters.redis.books._LOOKED_AT", 3)
+    room.controls.pause(paused_agent(AgentId("a1")))
+    for number in range(5):
+        room.put(entry(f"n{number}", task=f"t{number}", at=number))
+        (listed,) = room.books.stalled(most=10)
+        assert listed.notification == f"n{number}"
+        assert room.books.begin_mark(listed)
+        room.client.zadd(f"{PREFIX}open", {f"n{number}:m1": number})
+
+
+def test_each_audit_goes_on_where_the_last_one_stopped(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.adapters.redis.books._LOOKED_AT", 2)
+    for number in range(5):
+        room.put(entry(f"n{number}", task=f"t{number}"))
+        room.client.zadd(f"{PREFIX}open", {f"n{number}:m1": number})
+        room.client.delete(f"{PREFIX}mailbox:a1:t{number}")
+
+    assert [room.books.audit([]).righted for _ in range(5)] == [2, 2, 1, 0, 0]
+
+
+def test_the_longest_wait_is_told_whoever_stands_first(room: Room) -> None:
+    """A delivery that was tried before stands early in its line, and has waited since a moment ago."""
+    room.put(entry("n1"))
+    room.put(entry("n2", agent="a2"))
+    hour_ago = room.store.stats().at - timedelta(hours=1)
+    joined_at = round(hour_ago.timestamp() * 1000)
+    room.client.hset(f"{PREFIX}mailbox:a2:t1", "joined_at", joined_at)
+
+    assert timedelta(minutes=59) < room.store.stats().oldest_wait() < timedelta(minutes=61)

@@ -341,3 +341,26 @@ def test_a_journal_of_a_newer_program_is_not_lost_by_reviving(room: Room) -> Non
     assert room.client.hget(f"{PREFIX}delivery:n1:m1", "journal") == newer.encode()
     assert room.controls.revive(FIRST, fresh=True)
     assert room.claim().journal_text == ""
+
+
+def test_a_dead_letter_of_a_wrong_type_hides_no_other_one(room: Room) -> None:
+    let_die(room, entry("n1"), entry("n2", task="t2"))
+    room.client.delete(f"{PREFIX}delivery:n1:m1")
+    room.client.set(f"{PREFIX}delivery:n1:m1", "x")
+
+    assert [letter.delivery for letter in room.controls.dead_letters()] == ["n2:m1"]
+
+
+def test_an_oldest_dead_letter_that_cannot_be_dropped_does_not_undo_a_settling(
+    redis_client: redis.Redis,
+) -> None:
+    room = make_room(redis_client, dead_limit=1)
+    let_die(room, entry("n1"))
+    room.client.delete(f"{PREFIX}delivery:n1:m1")
+    room.client.set(f"{PREFIX}delivery:n1:m1", "x")
+
+    let_die(room, entry("n2", task="t2"))
+
+    assert [letter.delivery for letter in room.controls.dead_letters()] == ["n2:m1"]
+    assert room.store.stats().claims == 0
+    assert room.store.stats().open == 0

@@ -37,7 +37,10 @@ def test_a_small_case_is_measured_whole(tmp_path: Path) -> None:
     """Some wait in the store already, and one conversation hangs: the others are all answered."""
     facts = measured(SMALL, tmp_path)
 
-    assert facts["replied_twice"] == facts["overlaps"] == 0
+    assert facts["replied_twice"] == facts["overlaps"] == facts["unanswered"] == 0
+    assert 20 <= facts["deliveries"] <= 30, (
+        "the stored ones may be done before the measuring begins"
+    )
     assert facts["wait_p99_s"] >= facts["wait_p50_s"] >= SMALL.run_s
     assert facts["most_running"] <= 10
     assert facts["cpu_ms"] == pytest.approx(

@@ -130,7 +130,7 @@ def test_a_hung_agent_does_not_keep_the_others_waiting_when_the_gateway_is_back(
     until(lambda: problems(stack), lambda found: "Nobody asks the gateway" in str(found))
     for task in others:
         mention(stack, task)
-    until(lambda: not is_away(stack))
+    until(lambda: not is_away(stack), seconds=30)
     until(lambda: running(stack))
 
     until(lambda: replies(stack), lambda found: len(found) == 6, seconds=25)

@@ -2,9 +2,11 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import redis
 
@@ -190,6 +192,24 @@ def test_one_dead_process_of_a_worker_stops_neither_its_siblings_nor_their_work(
     assert_answered_once_each(stack, 1)
     assert stack.workers[0].exit_code is None
     until(lambda: len(worker_processes(stack)) == 2)
+
+
+def test_processes_of_a_worker_do_not_outlive_it(start_stack) -> None:
+    """Nobody would tell them to end, and the next worker would run beside them."""
+    stack = start_stack(WORKER_PROCESSES="2", WORKER_THREADS="4")
+    masters = until(lambda: worker_processes(stack), lambda found: len(found) == 2)
+    everybody = [child for one in masters for child in psutil.Process(one).children(recursive=True)]
+    everybody += [psutil.Process(one) for one in masters]
+
+    os.kill(stack.workers[0].pid, signal.SIGKILL)
+
+    until(lambda: [one for one in everybody if is_alive(one)], lambda left: not left, seconds=30)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def worker_processes(stack) -> list[int]:

@@ -221,7 +221,7 @@ def test_a_mark_that_was_cut_off_ends_although_a_newer_message_is_known() -> Non
     account.books.notes = {entry.notification: entry}
     account.books.refused = {entry.notification}
 
-    assert finish_marks(**account.ports) == 0
+    assert len(finish_marks(**account.ports)) == 0
 
     assert [one.message for one in account.carried] == [NEWER]
     assert account.books.notes == {}
@@ -232,7 +232,7 @@ def test_a_cut_off_mark_that_the_backend_refuses_is_told_and_kept() -> None:
     account.books.notes = {entry.notification: entry for entry in account.entries}
     account.diary.prepare("mark_delivered", errors.BackendRefused("no"))
 
-    assert finish_marks(**account.ports) == 1
+    assert len(finish_marks(**account.ports)) == 1
 
     assert list(account.books.notes) == ["n0"]
     assert account.marked == ["n1"]
@@ -244,6 +244,17 @@ def test_a_cut_off_mark_of_a_row_that_is_gone_is_over() -> None:
     account.books.notes = {entry.notification: entry}
     account.backend.delete(entry.notification)
 
-    assert finish_marks(**account.ports) == 0
+    assert len(finish_marks(**account.ports)) == 0
 
     assert account.books.notes == {}
+
+
+def test_what_was_refused_can_be_left_for_another_time() -> None:
+    """New mail does not wait for it behind every poll."""
+    account = Account(2)
+    account.books.notes = {entry.notification: entry for entry in account.entries}
+
+    assert finish_marks(**account.ports, but={"n0"}) == frozenset()
+
+    assert list(account.books.notes) == ["n0"]
+    assert account.marked == ["n1"]

@@ -24,14 +24,14 @@ from dispatcher.lab.bench.yardstick import Yardstick
 CASE = Case(name="one", notifications=4, conversations=2, run_s=1.0)
 MARKS = "markNotificationDelivered"
 LISTS = "listUndeliveredNotifications"
-USUAL = {"speed": 1.0, "others_cores": 0.0, "overlaps": 0, "replied_twice": 0}
+USUAL = {"speed": 1.0, "others_cores": 0.0, "overlaps": 0, "replied_twice": 0, "unanswered": 0}
 
 
-def reading(at_s: float, cpu_s: float, calls: dict[str, int]) -> Reading:
+def reading(at_s: float, cpu_s: float, calls: dict[str, int], delivered: int = 0) -> Reading:
     groups = dict.fromkeys(("runtime", "worker", "redis", "stand-in"), cpu_s)
     return Reading(
         at_s=at_s, cpu_s=groups, busy_s=4 * cpu_s, commands=round(cpu_s * 1000),
-        scripts=round(cpu_s * 100), calls=calls,
+        scripts=round(cpu_s * 100), calls=calls, delivered=delivered,
     )  # fmt: skip
 
 
@@ -48,8 +48,9 @@ def facts(watch: Watch, ledger: list[list[Any]], case: Case = CASE) -> dict[str,
 
 
 def test_the_costs_of_a_delivery_are_shares_of_what_was_used_meanwhile() -> None:
-    watch = Watch(begin=reading(10, 1.0, {MARKS: 1, LISTS: 5}))
-    watch.end = reading(14, 1.2, {MARKS: 5, LISTS: 9})
+    # One was marked twice: it is one delivery all the same.
+    watch = Watch(begin=reading(10, 1.0, {MARKS: 1, LISTS: 5}, delivered=1))
+    watch.end = reading(14, 1.2, {MARKS: 6, LISTS: 9}, delivered=5)
     ledger = [[0, 1_000, 3_000, 3_100, 1], [1, 1_000, 2_500, 2_600, 1]]
 
     found = facts(watch, ledger)
@@ -57,7 +58,7 @@ def test_the_costs_of_a_delivery_are_shares_of_what_was_used_meanwhile() -> None
     assert found["deliveries"] == 4
     assert found["cpu_worker_ms"] == pytest.approx(50)
     assert found["cpu_ms"] == pytest.approx(150), "without the stand-in"
-    assert found["convex_calls"] == pytest.approx(2)
+    assert found["convex_calls"] == pytest.approx(2.25)
     assert found["lists"] == 4
     assert found["redis_commands"] == pytest.approx(50)
     assert found["makespan_s"] == pytest.approx(2)
@@ -67,21 +68,55 @@ def test_the_costs_of_a_delivery_are_shares_of_what_was_used_meanwhile() -> None
 
 
 def test_conversations_that_hang_are_nobodys_wait() -> None:
-    watch = Watch(begin=reading(10, 1.0, {MARKS: 0}))
-    watch.end = reading(14, 1.2, {MARKS: 1})
+    watch = Watch(begin=reading(10, 1.0, {}))
+    watch.end = reading(14, 1.2, {}, delivered=1)
     ledger = [[0, 1_000, 2_000, 2_100, 1], [2, 1_000, None, None, 0]]
 
     assert facts(watch, ledger)["wait_p99_s"] == pytest.approx(1)
 
 
 def test_idle_costs_are_told_by_the_second() -> None:
-    watch = Watch(begin=reading(10, 1.0, {LISTS: 1}), lists_at_s=[10.0, 25.0, 40.0])
+    watch = Watch(begin=reading(10, 1.0, {LISTS: 1}), lists=[(10.0, 1), (40.0, 3)])
     watch.end = reading(50, 1.4, {LISTS: 3})
 
     found = facts(watch, [], Case(name="idle", seconds=40))
 
     assert found["core_percent"] == pytest.approx(3)
     assert found["lists_per_interval"] == pytest.approx(1)
+
+
+def test_two_lists_within_one_look_are_two() -> None:
+    watch = Watch(begin=reading(10, 1.0, {}), lists=[(10.0, 1), (40.0, 5)])
+
+    assert facts(watch, [], Case(name="idle", seconds=40))["lists_per_interval"] == 2
+
+
+@pytest.mark.parametrize("wrong", ["unanswered", "replied_twice", "overlaps"])
+def test_no_speed_makes_up_for_an_answer_that_is_lost_or_doubled(wrong: str) -> None:
+    scenario = Scenario(name="s", text="", cases=(CASE,))
+
+    found = [document(scenario, [result(**{wrong: count})], version="1") for count in (0, 1)]
+
+    assert [is_kept(one) for one in found] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("row", "ends", "count"),
+    [
+        ([0, 1_000, 2_000, 2_100, 1], 0, 0),
+        ([0, 1_000, None, 2_100, 0], 0, 1),
+        ([0, 1_000, None, 2_100, 0], 1, 1),
+        ([0, 1_000, None, None, 0], 0, 1),
+        ([0, 1_000, None, None, 0], 1, 0),
+    ],
+)
+def test_what_is_marked_or_waited_for_must_have_an_answer(
+    row: list[Any], ends: int, count: int
+) -> None:
+    case = Case(name="one", notifications=1, ends=ends)
+    watch = Watch(begin=reading(10, 1.0, {}), end=reading(14, 1.2, {}, delivered=1))
+
+    assert facts(watch, [row], case)["unanswered"] == count
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -96,7 +131,7 @@ def test_only_a_slow_machine_is_allowed_more(value: float, speed: float, kept: b
     budget = Budget(fact="cpu_ms", limit=5, scales=True)
     scenario = Scenario(name="s", text="", cases=(CASE,), budgets=(budget,))
 
-    (verdict,) = judge(scenario, [result(cpu_ms=value, speed=speed)])
+    verdict, _ = judge(scenario, [result(cpu_ms=value, speed=speed)])
 
     assert verdict.is_kept is kept
     assert (verdict.ratio <= 1) is kept
@@ -117,7 +152,7 @@ def test_growth_is_judged_at_one_speed() -> None:
     scenario = Scenario(name="s", text="", cases=cases, budgets=(growth,))
     large = {**result(cpu_ms=10, speed=0.5), "case": "two"}
 
-    (verdict,) = judge(scenario, [result(cpu_ms=5, speed=1.0), large])
+    verdict, *_ = judge(scenario, [result(cpu_ms=5, speed=1.0), large])
 
     assert verdict.found == pytest.approx(1)
     assert judge(scenario, [large])[0].is_kept is None
@@ -155,7 +190,8 @@ def test_people_see_numbers_a_picture_the_budgets_and_what_makes_them_doubtful()
     assert "cpu_ms at most 11.25" in text
     assert "0.40 of the reference's speed" in text
     assert "Other programs used 0.7 cores" in text
-    assert "2 turns overlapped or were answered twice" in text
+    assert "one: unanswered, answered twice or overlapping: none" in text
+    assert "NOT KEPT" in text
 
 
 def test_two_documents_are_compared_at_one_speed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Children of the lab end with whoever started them."""
+"""Children end with whoever started them."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ def test_a_child_whose_parent_died_before_the_kernel_knew_ends_at_once() -> None
     # The parent is gone before the child asks the kernel to watch it.
     code = """
 import os, sys, time
-from dispatcher.lab.children import dying_with_us
+from dispatcher.runtime.orphans import dying_with_us
 begin, parent = dying_with_us(), os.getpid()
 if os.fork() == 0:
     while os.getppid() == parent:
@@ -24,7 +24,7 @@ if os.fork() == 0:
 def test_a_child_of_a_living_parent_goes_on() -> None:
     code = """
 import os
-from dispatcher.lab.children import dying_with_us
+from dispatcher.runtime.orphans import dying_with_us
 begin = dying_with_us()
 if os.fork() == 0:
     begin()

@@ -297,3 +297,31 @@ def test_a_new_day_brings_a_new_note(office: Office) -> None:
     office.sync(date(2026, 3, 2))
 
     assert "memory/2026-03-03.md" in office.names()
+
+
+@pytest.mark.parametrize("content", [b"gr\xfc\xdfe", b" " * (4 * 2**20 + 1) + b"{}"])
+def test_a_configuration_that_cannot_be_read_stays(office: Office, content: bytes) -> None:
+    """Nobody knows whose it is."""
+    office.config.write_bytes(content)
+
+    written = office.sync()
+
+    assert office.config.read_bytes() == content
+    assert any("written by somebody else" in problem for problem in written.problems)
+
+
+def test_a_configuration_that_is_a_link_stays_one(office: Office, tmp_path: Path) -> None:
+    office.config.symlink_to(tmp_path / "elsewhere.json")
+
+    written = office.sync()
+
+    assert office.config.is_symlink()
+    assert any("written by somebody else" in problem for problem in written.problems)
+
+
+def test_an_empty_configuration_is_nobodys(office: Office) -> None:
+    office.config.write_bytes(b"")
+
+    office.sync()
+
+    assert office.entries()

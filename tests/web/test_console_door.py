@@ -180,6 +180,10 @@ def test_a_session_ends_twelve_hours_after_signing_in(client: FlaskClient) -> No
     assert "Set-Cookie" not in client.get("/").headers
 
 
+def test_without_a_console_token_there_is_nothing_to_sign_out_of(site: Site) -> None:
+    assert site.client(token=None).post("/sign-out").status_code == 403
+
+
 def test_another_site_can_neither_sign_in_nor_out(client: FlaskClient) -> None:
     wrong = client.post("/sign-in", data={"token": "console-token"}, headers=CROSS)
     assert wrong.status_code == 403

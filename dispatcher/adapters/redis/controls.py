@@ -1,5 +1,6 @@
 """What an operator does to the store: dead letters, pauses."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ _FACTS: Final = (
     "carried", "cause", "attempts", "put_at", "died_at",
 )  # fmt: skip
 """All but the journal, which may be large."""
+
+_log = logging.getLogger(__name__)
 
 
 class RedisControls:
@@ -67,8 +70,12 @@ class RedisControls:
             reading = self._client.pipeline(transaction=False)
             for name in names:
                 reading.hmget(f"{self._prefix}delivery:{name.decode()}", list(fields))
-            answers: Any = reading.execute()
+            answers: Any = reading.execute(raise_on_error=False)
         for name, values in zip(names, answers, strict=True):
+            if isinstance(values, redis.ResponseError):
+                # A key of a wrong type, which no step of ours has written.
+                _log.warning("the dead letter %s cannot be read: %s", name.decode(), values)
+                continue
             facts = {
                 field: value.decode()
                 for field, value in zip(fields, values, strict=True)

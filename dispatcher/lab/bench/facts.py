@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from dispatcher.lab.bench.cases import Case
+from dispatcher.lab.bench.cases import ALWAYS, Case
 from dispatcher.lab.bench.meter import Group, Reading
 
 if TYPE_CHECKING:
     from dispatcher.lab.bench.run import Watch
 
 OURS: Final = ("runtime", "worker", "redis")
-_LISTS: Final = "listUndeliveredNotifications"
+LISTS: Final = "listUndeliveredNotifications"
 _DEFAULT_INTERVAL_MS: Final = 15_000
 
 
@@ -45,7 +45,7 @@ def facts_of(
     begin, end = watch.begin, watch.end or watch.begin
     rows = [row for row in ledger if row[0] < case.conversations]
     waits = sorted((row[2] - row[1]) / 1000 for row in rows if row[2] is not None)
-    counted = _marks(end) - _marks(begin)
+    counted = end.delivered - begin.delivered
     facts: dict[str, float] = {"deliveries": counted, "seconds": end.at_s - begin.at_s}
     if waits:
         facts |= _facts_of_waits(case, waits, rows)
@@ -61,12 +61,13 @@ def facts_of(
         "most_running": progress["most_running"],
         "overlaps": progress["overlaps"],
         "replied_twice": sum(row[4] > 1 for row in rows),
+        "unanswered": _unanswered(case, rows),
         "others_cores": max(0.0, _others(begin, end)),
     }
     return Result(
         case=case.name,
         workers=case.workers,
-        settings=dict(case.settings),
+        settings=ALWAYS | dict(case.settings),
         facts={name: round(value, 4) for name, value in facts.items()},
         waits_s=[round(wait, 3) for wait in waits],
         is_partial=watch.is_partial,
@@ -96,7 +97,7 @@ def _costs(begin: Reading, end: Reading, count: int) -> dict[str, float]:
     used = {name: end.cpu_s[name] - begin.cpu_s[name] for name in end.cpu_s}
     facts = {f"cpu_{name}_ms": 1000 * seconds / count for name, seconds in used.items()}
     calls = sum(end.calls.values()) - sum(begin.calls.values())
-    lists = end.calls.get(_LISTS, 0) - begin.calls.get(_LISTS, 0)
+    lists = end.calls.get(LISTS, 0) - begin.calls.get(LISTS, 0)
     return facts | {
         "cpu_ms": sum(facts[f"cpu_{name}_ms"] for name in OURS),
         "convex_calls": calls / count,
@@ -115,16 +116,16 @@ def _idle_facts(case: Case, watch: "Watch", begin: Reading, end: Reading) -> dic
     facts["convex_calls_per_min"] = (
         60 * (sum(end.calls.values()) - sum(begin.calls.values())) / seconds
     )
-    moments = watch.lists_at_s
-    if len(moments) > 1:
+    if len(watch.lists) > 1:
         interval_s = int(case.settings.get("DELIVERY_INTERVAL", _DEFAULT_INTERVAL_MS)) / 1000
-        gap_s = (moments[-1] - moments[0]) / (len(moments) - 1)
-        facts["lists_per_interval"] = round(interval_s / gap_s, 2)
+        (first_s, before), (last_s, after) = watch.lists[0], watch.lists[-1]
+        facts["lists_per_interval"] = round(interval_s * (after - before) / (last_s - first_s), 2)
     return facts
 
 
-def _marks(reading: Reading) -> int:
-    return reading.calls.get("markNotificationDelivered", 0)
+def _unanswered(case: Case, rows: Sequence[Sequence[Any]]) -> int:
+    """Count what got no reply although it is marked, or although the case waits for all of them."""
+    return sum(row[2] is None and (row[3] is not None or not case.ends) for row in rows)
 
 
 def _others(begin: Reading, end: Reading) -> float:

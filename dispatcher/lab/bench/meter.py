@@ -53,6 +53,7 @@ class Reading:
         commands: Commands that Redis has run, those inside scripts included.
         scripts: Scripts among them.
         calls: Calls of the backend by action.
+        delivered: Notifications that are marked; each counts once, however often it was marked.
     """
 
     at_s: float
@@ -61,6 +62,7 @@ class Reading:
     commands: int
     scripts: int
     calls: Mapping[str, int]
+    delivered: int
 
 
 def busy_s() -> float:

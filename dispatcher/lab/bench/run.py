@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dispatcher.lab.bench.cases import Case
-from dispatcher.lab.bench.facts import Result, facts_of
+from dispatcher.lab.bench.facts import LISTS, Result, facts_of
 from dispatcher.lab.bench.meter import Reading
 from dispatcher.lab.bench.stage import Stage
 from dispatcher.lab.bench.yardstick import Yardstick
@@ -28,14 +28,14 @@ class Watch:
 
     Attributes:
         begin, end: The readings between which is measured.
-        lists_at_s: When the backend was asked for its list, by the stand-in's clock.
+        lists: When the backend was asked for its list, by the stand-in's clock, and how often by then.
         yardstick: How fast the machine was.
         is_partial: It was interrupted.
     """
 
     begin: Reading
     end: Reading | None = None
-    lists_at_s: list[float] = field(default_factory=list)
+    lists: list[tuple[float, int]] = field(default_factory=list)
     yardstick: Yardstick = field(default_factory=Yardstick)
     is_partial: bool = False
 
@@ -134,12 +134,12 @@ class _Run:
         wanted = case.ends or case.notifications + case.stored
         while True:
             self._tick(watch, _TICK)
-            if case.notifications:
+            if wanted:
                 if self._seen["delivered"] >= wanted:
                     return
             elif self._clock.monotonic() >= self._began + case.seconds:
                 return
-            if case.notifications and self._clock.monotonic() > self._moved_at + _STUCK_S:
+            if wanted and self._clock.monotonic() > self._moved_at + _STUCK_S:
                 raise StackFailed(
                     f"no reply for {_STUCK_S:.0f} s; {self._seen['delivered']} of {wanted} are there"
                 )
@@ -156,7 +156,7 @@ class _Run:
         if before and seen["delivered"] != before["delivered"]:
             self._moved_at = now
         if before and seen["listed_ms"] != before["listed_ms"]:
-            watch.lists_at_s.append(seen["listed_ms"] / 1000)
+            watch.lists.append((seen["listed_ms"] / 1000, seen["calls"][LISTS]))
         if self._skips and seen["delivered"] >= self._skips:
             self._skips, watch.begin = 0, self._stage.read()
         self._seen = seen

@@ -13,7 +13,7 @@ from dispatcher.adapters.redis.mailboxes import RedisMailboxes
 from dispatcher.adapters.wire import read_page
 from dispatcher.domain.delivery import entry_of
 from dispatcher.domain.ids import AccountId
-from dispatcher.lab.bench.cases import Case
+from dispatcher.lab.bench.cases import ALWAYS, Case
 from dispatcher.lab.bench.meter import Group, Reading, busy_s, redis_counts
 from dispatcher.lab.bench.rows import ACCOUNT, SERVICE_TOKEN
 from dispatcher.lab.children import Child
@@ -109,13 +109,15 @@ class Stage:
     def read(self) -> Reading:
         """Read what everybody has used so far."""
         commands, scripts = redis_counts(self._look)
+        seen = self.progress()
         return Reading(
             at_s=self._clock.monotonic(),
             cpu_s={name: group.cpu_s() for name, group in self.groups.items()},
             busy_s=busy_s(),
             commands=commands,
             scripts=scripts,
-            calls=self.progress()["calls"],
+            calls=seen["calls"],
+            delivered=seen["delivered"],
         )
 
     def _settings(self) -> dict[str, str]:
@@ -128,7 +130,7 @@ class Stage:
             "OPENCLAW_GATEWAY_URL": url,
             "ALLOW_VOLATILE_REDIS": "false",
         }
-        return ours | dict(self._case.settings)
+        return ours | ALWAYS | dict(self._case.settings)
 
     def _store(self) -> None:
         """Put deliveries into the store as the poller would, had the backend listed them."""

@@ -9,6 +9,7 @@ from dispatcher.lab.bench.facts import Result
 
 SLOW: Final = 0.9
 """Below this speed a machine is called slow."""
+WRONGS: Final = ("unanswered", "replied_twice", "overlaps")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,19 @@ def judge(scenario: Scenario, results: Sequence[Result]) -> list[Verdict]:
             for case in scenario.cases
             if budget.case in {"", case.name}
         ]
-    return found
+    return found + [_sound(case.name, whole.get(case.name)) for case in scenario.cases]
+
+
+def _sound(case: str, result: Result | None) -> Verdict:
+    """Judge what no speed makes up for: each notification has one answer, and turns take turns."""
+    wrong = None if result is None else sum(result["facts"][name] for name in WRONGS)
+    return Verdict(
+        what=f"{case}: unanswered, answered twice or overlapping: none",
+        found=wrong,
+        allowed=0,
+        ratio=None,
+        is_kept=None if wrong is None else wrong == 0,
+    )
 
 
 def _kept(budget: Budget, case: str, result: Result | None) -> Verdict:

@@ -80,6 +80,8 @@ class Door:
 
     def sign_out(self) -> None:
         """End the session."""
+        if not self.can_open:
+            abort(403, "The console is read-only: CONSOLE_TOKEN is not set.")
         self._check_site()
         session.clear()
 

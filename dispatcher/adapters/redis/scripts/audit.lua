@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  prefix
 -- ARGV[1]  rows   JSON list of {n, d, at}: notification, delivery, createdAt in ms as text
--- ARGV[2]  most   how many open deliveries are looked at
+-- ARGV[2]  most   how many open deliveries are looked at; the next audit goes on behind them
 -- ARGV[3]  term   of the leader that audits
 --
 -- Returns  {-1} when another runtime leads, else
@@ -78,7 +78,14 @@ end
 
 local _, agent_cap = limits()
 local righted, spoiled = 0, 0
-for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[2] - 1)) do
+local begin = tonumber(redis.call("GET", P .. "audited") or 0)
+if begin >= redis.call("ZCARD", P .. "open") then begin = 0 end
+if redis.call("ZCARD", P .. "open") > tonumber(ARGV[2]) then
+    redis.call("SET", P .. "audited", begin + ARGV[2])
+else
+    redis.call("DEL", P .. "audited")
+end
+for _, id in ipairs(redis.call("ZRANGE", P .. "open", begin, begin + ARGV[2] - 1)) do
     -- What a key of a wrong type keeps from being set right is tried again with the next audit.
     local well, wrong = pcall(set_right, id, agent_cap)
     if not well then spoiled = spoiled + 1 end

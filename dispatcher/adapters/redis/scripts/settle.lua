@@ -56,15 +56,14 @@ local function judge_trial()
     end
 end
 
+local dropped = 0
 local function drop_oldest_dead()
-    local dropped = 0
     while redis.call("ZCARD", P .. "dead") > tonumber(ARGV[13]) do
         local oldest = redis.call("ZRANGE", P .. "dead", 0, 0)[1]
         redis.call("ZREM", P .. "dead", oldest)
         bury(oldest, row_key(redis.call("HGET", delivery_key(oldest), "notification")), ARGV[7])
         dropped = dropped + 1
     end
-    return dropped
 end
 
 -- Waits are those of people and agents for a reply: from the notification to its end.
@@ -86,7 +85,6 @@ local function count_end()
     end
 end
 
-local dropped = 0
 if kind == "dead" or ARGV[6] == "attempts" or ARGV[8] == "gateway" or ARGV[8] == "agent" then
     count_failure(now, word)
 end
@@ -105,7 +103,8 @@ else
     if kind == "dead" then
         redis.call("HSET", delivery, "state", "dead", "cause", word, "died_at", now)
         redis.call("ZADD", P .. "dead", now, id)
-        dropped = drop_oldest_dead()
+        -- A dead letter with a key of a wrong type stays; what is settled is settled.
+        pcall(drop_oldest_dead)
     else
         bury(id, row, ARGV[7])
     end

@@ -2,7 +2,8 @@
 -- still listed and take the place of others.
 --
 -- KEYS[1]  prefix
--- ARGV[1]  looked_at  how many open deliveries are looked at
+-- ARGV[1]  looked_at  how many open deliveries are looked at: the newest, because what was taken off
+--                     the list before is older
 -- ARGV[2]  most       how many are wanted
 --
 -- Returns  a list of facts, each a flat list of fields and values of a delivery
@@ -18,7 +19,7 @@ local function look_at(id)
         end
     end
 end
-for _, id in ipairs(redis.call("ZRANGE", P .. "open", 0, ARGV[1] - 1)) do pcall(look_at, id) end
+for _, id in ipairs(redis.call("ZREVRANGE", P .. "open", 0, ARGV[1] - 1)) do pcall(look_at, id) end
 table.sort(found, function(one, other)
     if one[1] ~= other[1] then return one[1] < other[1] end
     return one[2] < other[2]

@@ -21,8 +21,10 @@ for class = 0, CLASSES - 1 do
     local waiting, oldest = 0, 0
     for _, agent in ipairs(redis.call("ZRANGE", line, 0, -1)) do
         waiting = waiting + redis.call("ZCARD", line .. ":" .. agent)
-        if oldest == 0 and not nobody_waits and not is_paused("agent:" .. agent) then
-            oldest = waits_since(line, agent)
+        if not nobody_waits and not is_paused("agent:" .. agent) then
+            -- Not the first in line: a delivery that was tried before stands early and joined late.
+            local since = waits_since(line, agent)
+            if since > 0 and (oldest == 0 or since < oldest) then oldest = since end
         end
     end
     answer[#answer + 1] = waiting

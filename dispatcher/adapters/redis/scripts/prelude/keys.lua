@@ -27,6 +27,7 @@
 --   resting                zset    conversations by the time their head is due
 --   lost                   zset    conversations whose last ask was lost after it was sent
 --   open                   zset    every unsettled delivery by the time it was put
+--   audited                string  how many of them the last audit had behind it when it ended
 --   dead                   zset    dead deliveries by the time they died
 --   deaths:{cause}         zset    conversations by their last death of this cause, for a minute
 --   marking                hash    notification -> entry: rows being marked without a claim
