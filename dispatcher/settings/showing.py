@@ -1,7 +1,7 @@
 """Shows the settings that count, and where each came from."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,23 +40,27 @@ def shown_settings(settings: Settings, env_file: Path | None) -> tuple[Shown, ..
 
 def _each(settings: Settings, env_file: Path | None) -> Iterable[Shown]:
     in_file = _filled(dotenv_values(env_file)) if env_file and env_file.is_file() else frozenset()
-    in_environment = _filled(dict(os.environ))  # noqa: TID251 - only names are looked at
+    given = dict(os.environ)  # noqa: TID251 - only names are looked at
+    in_environment, blank = _filled(given), frozenset(name.lower() for name in given)
     for name in Settings.model_fields:
         if name == "notes_text":
             continue
         value, source = getattr(settings, name), "default"
         if name in in_environment:
             source = "environment"
-        elif name in in_file:
-            source = str(env_file)
         elif f"{name}{SUFFIX.lower()}" in in_environment | in_file:
             source = "a file of its own"
         elif name in _DERIVED and not value:
             value, source = getattr(settings, _DERIVED[name]), "derived"
+        elif name in blank:
+            # It counts: a blank variable takes a setting back that the file makes.
+            source = "environment, blank"
+        elif name in in_file:
+            source = str(env_file)
         yield Shown(name.upper(), _masked(value), source)
 
 
-def _filled(values: dict[str, str | None]) -> frozenset[str]:
+def _filled(values: Mapping[str, str | None]) -> frozenset[str]:
     return frozenset(name.lower() for name, value in values.items() if value)
 
 

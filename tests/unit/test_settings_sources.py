@@ -6,6 +6,7 @@ import pytest
 
 from dispatcher.domain.errors import SettingsInvalid
 from dispatcher.settings import known_names, load_settings, misspelt_names
+from dispatcher.settings.showing import shown_settings
 from tests.fakes.environment import ACCOUNT, NAMES, REQUIRED, read_with, run
 
 # Names
@@ -125,3 +126,17 @@ def test_the_file_in_the_folder_is_read_by_the_program(tmp_path: Path) -> None:
     assert ended.returncode == 78
     assert "ACCOUNT_ID is not set" not in ended.stderr
     assert "is SERVICE_TOKEN meant?" in ended.stderr
+
+
+def test_a_blank_variable_takes_back_what_the_file_sets_and_that_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file = tmp_path / ".env"
+    lines = [f"{name}={value}" for name, value in REQUIRED.items()]
+    env_file.write_text("\n".join([*lines, "HEALTH_PORT=4000", "METRICS_PORT=4001"]))
+    monkeypatch.setenv("HEALTH_PORT", "")
+
+    shown = {one.name: one for one in shown_settings(load_settings(env_file), env_file)}
+
+    assert (shown["HEALTH_PORT"].value, shown["HEALTH_PORT"].source) == (3001, "environment, blank")
+    assert (shown["METRICS_PORT"].value, shown["METRICS_PORT"].source) == (4001, str(env_file))
