@@ -15,6 +15,7 @@ _LOOK: Final = timedelta(seconds=2)
 _SPREAD_S: Final = 2.0
 _PLAN_AGAIN_S: Final = 30.0
 """A Redis that lost its data has lost the plan as well."""
+_NO_ROSTER: Final = -1
 
 
 class HeartbeatClock:
@@ -36,7 +37,10 @@ class HeartbeatClock:
     def round(self) -> timedelta:
         """Plan what is new, and put what is due."""
         parts, term = self._parts, self._leadership.term()
-        if not parts.settings.heartbeats or not self._is_gateway_ready():
+        if not parts.settings.heartbeats:
+            self._clear(term)
+            return _LOOK
+        if not self._is_gateway_ready():
             return _LOOK
         roster = parts.roster.read() if term is not None else None
         if term is None or roster is None:
@@ -50,6 +54,12 @@ class HeartbeatClock:
             put = parts.mailboxes.put([entry_of_heartbeat(agent, now) for agent in due], term=term)
             parts.bell.ring(put.to_ring)
         return _LOOK
+
+    def _clear(self, term: int | None) -> None:
+        """Let nobody wait for heartbeats that are switched off; they may have been on before."""
+        if term is not None and self._planned != (term, _NO_ROSTER):
+            self._parts.heartbeats.plan([], term=term)
+            self._planned = (term, _NO_ROSTER)
 
     def _plan(self, roster: Roster, term: int) -> None:
         awake = [one for one in roster.members if one.session_key is not None and one.agent.slug]

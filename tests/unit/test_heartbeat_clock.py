@@ -74,3 +74,14 @@ def test_nothing_is_planned_while_the_gateway_is_away() -> None:
     office.beats.round()
 
     assert len(office.planned) == 1
+
+
+def test_switched_off_nobody_stays_planned() -> None:
+    """Else the pages would tell of heartbeats that never come."""
+    office = Office()
+    office.settings.heartbeats = False
+
+    for _ in range(3):
+        office.beats.round()
+
+    assert office.planned == [{}]
