@@ -7,7 +7,7 @@ import click
 
 from dispatcher.cli.common import Exit, operator_parts, without_tracebacks
 from dispatcher.cli.screen import print_json
-from dispatcher.domain.ids import AgentId, ConversationId, is_document_id
+from dispatcher.domain.ids import NOTHING, AgentId, TaskId, conversation_id, is_document_id
 from dispatcher.domain.world import ALL, paused_agent, paused_conversation
 from dispatcher.flows.overview import names_of
 from dispatcher.wiring import Parts
@@ -62,9 +62,15 @@ def _chosen(
     if agent is not None:
         return paused_agent(_agent(parts, agent))
     if conversation is not None:
-        if ":" not in conversation:
-            raise click.UsageError("A conversation is AGENT:TASK, by ids; - stands for no task.")
-        return paused_conversation(ConversationId(conversation))
+        who, _, task = conversation.partition(":")
+        if task != NOTHING and not is_document_id(task):
+            raise click.UsageError(
+                "A conversation is AGENT:TASK: the agent by its slug or id, the task by its id; "
+                "- stands for no task."
+            )
+        return paused_conversation(
+            conversation_id(_agent(parts, who), None if task == NOTHING else TaskId(task))
+        )
     return ALL
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Shell
 from tests.house import AGENTS, House
+from tests.samples import TASK
 
 SECRETS = {
     "SERVICE_TOKEN": "mc_service_acc_0123456789abcdef",
@@ -64,7 +65,19 @@ def test_an_agent_is_paused_by_its_slug(house: House, shell: Shell) -> None:
 
 
 def test_a_slip_of_the_pen_pauses_nobody(house: House, shell: Shell) -> None:
-    for target in (("--agent", "writr"), ("--conversation", "writer"), ("--all", "--agent", "x")):
+    for target in (
+        ("--agent", "writr"), ("--conversation", "writer"), ("--conversation", "writer:slip"),
+        ("--conversation", f"writr:{TASK}"), ("--conversation", "writer:"),
+        ("--all", "--agent", "x"),
+    ):  # fmt: skip
         assert shell.run("pause", *target).exit_code == 2
     assert "engineer, squad-lead, writer" in shell.run("pause", "--agent", "writr").stderr
+    assert not house.store.world().paused
+
+
+def test_a_conversation_is_paused_by_its_agents_slug_or_id(house: House, shell: Shell) -> None:
+    for task in (TASK, "-"):
+        what = f"conversation:{AGENTS['writer']}:{task}"
+        assert shell.json("pause", "--conversation", f"writer:{task}")["what"] == what
+        assert shell.json("resume", "--conversation", f"{AGENTS['writer']}:{task}")["changed"]
     assert not house.store.world().paused
