@@ -12,7 +12,7 @@ _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def dying_with_us() -> Callable[[], None]:
-    """Make what lets the kernel end a child when this process is gone, however it went.
+    """Make what lets the kernel send a child SIGTERM when this process is gone, however it went.
 
     To be run in the child right after the fork. Elsewhere than on Linux it does nothing. The kernel
     goes by the *thread* that started the child: start children from one that lives on.
@@ -20,15 +20,11 @@ def dying_with_us() -> Callable[[], None]:
     parent = os.getpid()
 
     def begin() -> None:
-        die_with_parent()
-        if _LIBC is not None and os.getppid() != parent:
+        if _LIBC is None:
+            return
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
             # It died before the kernel knew.
             os._exit(1)
 
     return begin
-
-
-def die_with_parent() -> None:
-    """Let the kernel send this process SIGTERM when its parent is gone; nothing elsewhere than on Linux."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
