@@ -129,12 +129,16 @@ class Reading:
             # Whoever connects later must be able to read it as well.
             if name == "redis_url":
                 _redis_options(url)
-            else:
-                is_good = is_good and _has_name(httpx.URL(url))
+            has_name = name == "redis_url" or _has_name(httpx.URL(url))
         except (ValueError, httpx.InvalidURL):
-            is_good = False
+            is_good = has_name = False
         if not is_good or re.search(r"\s", url):
             self.problems.append(f"{name.upper()} is not a URL that can be used: {hint}.")
+        elif not has_name:
+            self.problems.append(
+                f"{name.upper()} names a host that cannot be looked up: a part of its name is empty "
+                "or longer than 63 letters."
+            )
         elif name in {"convex_url", "openclaw_gateway_url"}:
             if "@" in urlsplit(url).netloc:
                 self.problems.append(

@@ -136,9 +136,6 @@ def test_a_url_with_a_user_is_refused_because_it_would_not_be_sent(name: str) ->
         ("CONVEX_URL", "http://\u3002"),
         ("CONVEX_URL", "http://xn--.x"),
         ("OPENCLAW_GATEWAY_URL", "http://[v1.a]"),
-        ("OPENCLAW_GATEWAY_URL", "http://gateway..svc:18789"),
-        ("CONVEX_URL", "https://.convex.cloud"),
-        ("CONVEX_URL", f"https://{'a' * 64}.convex.cloud"),
     ],
 )
 def test_a_url_that_no_client_can_read_is_refused(name: str, url: str) -> None:
@@ -150,3 +147,17 @@ def test_a_url_that_no_client_can_read_is_refused(name: str, url: str) -> None:
 )
 def test_names_that_can_be_looked_up_pass(host: str) -> None:
     assert read_with(CONVEX_URL=f"https://{host}").convex_url == f"https://{host}"
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("OPENCLAW_GATEWAY_URL", "http://gateway..svc:18789"),
+        ("CONVEX_URL", "https://.convex.cloud"),
+        ("CONVEX_URL", f"https://{'a' * 64}.convex.cloud"),
+    ],
+)
+def test_a_host_that_cannot_be_looked_up_is_told_as_such(name: str, url: str) -> None:
+    problems = problems_of(**{name: url}, OPENCLAW_GATEWAY_TOKEN="t")
+
+    assert [f"{name} names a host that cannot be looked up" in one for one in problems] == [True]
