@@ -168,6 +168,18 @@ def test_an_open_name_without_a_delivery_is_taken_off(room: Room) -> None:
     assert room.store.stats().open == 0
 
 
+def test_each_audit_goes_on_where_the_last_one_stopped(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatcher.adapters.redis.books._LOOKED_AT", 2)
+    for number in range(5):
+        room.put(entry(f"n{number}", task=f"t{number}"))
+        room.client.zadd(f"{PREFIX}open", {f"n{number}:m1": number})
+        room.client.delete(f"{PREFIX}mailbox:a1:t{number}")
+
+    assert [room.books.audit([]).righted for _ in range(5)] == [2, 2, 1, 0, 0]
+
+
 # Marks without a claim
 
 
@@ -236,87 +248,6 @@ def test_beginning_twice_is_one_note(room: Room) -> None:
     assert len(room.books.begun_marks()) == 1
 
 
-# Deliveries that only wait for their agents
-
-
-def test_only_those_who_wait_for_paused_or_resting_agents_are_stalled(room: Room) -> None:
-    room.put(entry("sick", agent="sick", task="t1", at=1))
-    room.attempt(SICK, hint="sick:t1")
-    room.put(
-        entry("s2", agent="sick", task="t2", at=2),
-        entry("p1", agent="paused", task="t1", at=3),
-        entry("c1", agent="well", task="closed", at=4),
-        entry("w1", agent="well", task="t1", at=5),
-        entry("w2", agent="well", task="t2", at=6),
-    )
-    room.controls.pause(paused_agent(AgentId("paused")))
-    room.controls.pause(paused_conversation(ConversationId("well:closed")))
-    room.attempt(HOUR_OF_REST)
-
-    stalled = room.books.stalled(most=10)
-
-    assert {one.notification for one in stalled} == {"sick", "s2", "p1", "c1"}
-
-
-def test_the_oldest_are_found_first_and_no_more_than_wanted(room: Room) -> None:
-    for number in range(6):
-        room.put(entry(f"n{number}", task=f"t{number}", at=number))
-        room.client.zadd(f"{PREFIX}open", {f"n{number}:m1": number})
-    room.controls.pause(paused_agent(AgentId("a1")))
-
-    stalled = room.books.stalled(most=4)
-
-    assert [one.notification for one in stalled] == ["n0", "n1", "n2", "n3"]
-
-
-def test_what_is_carried_already_is_not_found_again(room: Room) -> None:
-    room.put(entry("n1"), entry("n2", task="t2", at=2000))
-    room.controls.pause(paused_agent(AgentId("a1")))
-    (first, second) = room.books.stalled(most=10)
-
-    assert room.books.begin_mark(first)
-
-    assert room.books.stalled(most=10) == (second,)
-
-
-def test_a_row_whose_message_was_replaced_while_it_waited_can_be_taken_off_the_list(
-    room: Room,
-) -> None:
-    """Every further message in the thread replaces the row of an agent that rests."""
-    room.put(entry("n1", kind=UPDATE))
-    room.controls.pause(paused_agent(AgentId("a1")))
-    room.put(entry("n1", m="m2", at=2000, kind=UPDATE))
-
-    taken = [room.books.begin_mark(one) for one in room.books.stalled(most=10)]
-
-    assert any(taken)
-
-
-def test_mail_behind_the_head_of_a_paused_conversation_is_stalled_too(room: Room) -> None:
-    room.put(entry("n1"), entry("n2", at=2000))
-    room.controls.pause(paused_conversation(ConversationId("a1:t1")))
-
-    assert {one.notification for one in room.books.stalled(most=10)} == {"n1", "n2"}
-
-
-def test_a_full_agent_is_not_a_stalled_one(room: Room) -> None:
-    room.store.set_limits(cap=20, agent_cap=1)
-    room.put(*[entry(f"n{i}", task=f"t{i}", at=i) for i in range(3)])
-    room.claim()
-
-    assert room.books.stalled(most=10) == ()
-
-
-def test_an_agent_whose_rest_is_over_is_not_stalled(room: Room) -> None:
-    room.put(entry("n1"), entry("n2", at=2000))
-    room.attempt(SICK)
-    assert len(room.books.stalled(most=10)) == 2
-
-    room.end_agent_rest("a1")
-
-    assert room.books.stalled(most=10) == ()
-
-
 # A claim that is taken over by another process of the same worker
 
 
@@ -373,40 +304,3 @@ def test_a_claim_that_was_taken_over_is_settled_once(room: Room) -> None:
 
     assert room.store.take_over(claim.conversation, claim.token) is NotClaimed.EMPTY
     assert (room.store.stats().open, room.store.stats().claims) == (0, 0)
-
-
-def test_many_that_are_carried_already_do_not_hide_who_is_listed(
-    room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a full list of one paused agent would stop new mail for everybody."""
-    monkeypatch.setattr("dispatcher.adapters.redis.books._LOOKED_AT", 3)
-    room.controls.pause(paused_agent(AgentId("a1")))
-    for number in range(5):
-        room.put(entry(f"n{number}", task=f"t{number}", at=number))
-        (listed,) = room.books.stalled(most=10)
-        assert listed.notification == f"n{number}"
-        assert room.books.begin_mark(listed)
-        room.client.zadd(f"{PREFIX}open", {f"n{number}:m1": number})
-
-
-def test_each_audit_goes_on_where_the_last_one_stopped(
-    room: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dispatcher.adapters.redis.books._LOOKED_AT", 2)
-    for number in range(5):
-        room.put(entry(f"n{number}", task=f"t{number}"))
-        room.client.zadd(f"{PREFIX}open", {f"n{number}:m1": number})
-        room.client.delete(f"{PREFIX}mailbox:a1:t{number}")
-
-    assert [room.books.audit([]).righted for _ in range(5)] == [2, 2, 1, 0, 0]
-
-
-def test_the_longest_wait_is_told_whoever_stands_first(room: Room) -> None:
-    """A delivery that was tried before stands early in its line, and has waited since a moment ago."""
-    room.put(entry("n1"))
-    room.put(entry("n2", agent="a2"))
-    hour_ago = room.store.stats().at - timedelta(hours=1)
-    joined_at = round(hour_ago.timestamp() * 1000)
-    room.client.hset(f"{PREFIX}mailbox:a2:t1", "joined_at", joined_at)
-
-    assert timedelta(minutes=59) < room.store.stats().oldest_wait() < timedelta(minutes=61)

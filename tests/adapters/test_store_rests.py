@@ -8,7 +8,7 @@ import redis
 from dispatcher.domain import errors
 from dispatcher.domain.delivery import Claim, NotClaimed, Resting
 from dispatcher.domain.retry import Bounds, decide
-from tests.adapters.store_room import ANSWERED, GIVEN_BACK, STORED, Room, entry, make_room
+from tests.adapters.store_room import ANSWERED, GIVEN_BACK, PREFIX, STORED, Room, entry, make_room
 
 BOUNDS = Bounds(
     max_attempts=6, backoff_base=timedelta(seconds=5), backoff_max=timedelta(seconds=300)
@@ -217,3 +217,15 @@ def test_after_a_day_each_failure_spends_an_attempt(room: Room, days: int) -> No
     assert outcome.spends.value == "attempts"
     room.store.settle(claim, outcome)
     assert room.rest_of("sick") is not None
+
+
+def test_the_longest_wait_is_told_whoever_stands_first(redis_client: redis.Redis) -> None:
+    """A delivery that was tried before stands early in its line, and has waited since a moment ago."""
+    room = make_room(redis_client)
+    room.put(entry("n1"))
+    room.put(entry("n2", agent="a2"))
+    hour_ago = room.store.stats().at - timedelta(hours=1)
+    joined_at = round(hour_ago.timestamp() * 1000)
+    room.client.hset(f"{PREFIX}mailbox:a2:t1", "joined_at", joined_at)
+
+    assert timedelta(minutes=59) < room.store.stats().oldest_wait() < timedelta(minutes=61)
